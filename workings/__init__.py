@@ -1,6 +1,6 @@
 """Workings: neural networks that show their workings."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workings.activations import Activation
 from workings.checks.findings import Diagnosis, Finding
@@ -122,7 +122,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Import ``Checkpoint`` when it is used: the readers and writers of files take time to import."""
     if name == "Checkpoint":
         from workings.files.checkpoints import Checkpoint

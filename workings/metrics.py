@@ -7,7 +7,6 @@ and, optionally, a weight for each row.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -86,7 +85,7 @@ def merged_score(metric: Metric, parts: Iterable[tuple[Array, Array, Array | Non
     return score_of_parts(metric, [part_of_score(metric, *part) for part in parts])
 
 
-def part_of_score(metric: Metric, y_true: Array, y_pred: Array, w: Array | None) -> tuple[Any, ...]:
+def part_of_score(metric: Metric, y_true: Array, y_pred: Array, w: Array | None) -> tuple[object, ...]:
     """Return what ``score_of_parts`` needs to know of some rows; for a metric of one's own, these rows."""
     size = float(len(y_true) if w is None else w.sum())
     if metric not in OF_SEVERAL:
@@ -99,7 +98,7 @@ def part_of_score(metric: Metric, y_true: Array, y_pred: Array, w: Array | None)
     return size, error, mean, spread, true.min(axis=0), true.max(axis=0)
 
 
-def score_of_parts(metric: Metric, parts: Sequence[tuple[Any, ...]]) -> float:
+def score_of_parts(metric: Metric, parts: Sequence[tuple[object, ...]]) -> float:
     """Return a metric of all rows from the results of ``part_of_score``.
 
     The variance in R² is the mean variance in the parts plus the variance of their means.

@@ -109,8 +109,8 @@ class Network(Model):
         running_loss: bool = False,
         engine: str = "auto",
         check: bool = False,
-        workers: Any = None,
-        comm: Any = None,
+        workers: object = None,
+        comm: object = None,
     ) -> History:
         """Train the network and return the history.
 
@@ -212,7 +212,7 @@ class Network(Model):
         y: ArrayLike,
         history: History | Mapping[str, Sequence[float]] | None = None,
         *,
-        optimizer: Any = None,
+        optimizer: object = None,
         batch_size: int | None = None,
         sample_weight: ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
@@ -263,7 +263,7 @@ class Network(Model):
         batch_size: int | None = 32,
         shuffle: bool = True,
         weights: str = "seed",
-        data: Any = None,
+        data: object = None,
         data_file: str | None = None,
         validation: tuple[ArrayLike, ArrayLike] | float | Held | None = None,
         sample_weight: ArrayLike | None = None,
@@ -349,7 +349,7 @@ class Network(Model):
 
     @classmethod
     @checked_keywords
-    def from_onnx(cls, path: str | Path, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
+    def from_onnx(cls, path: str | Path, *, loss: str | Loss | None = None, classes: object = None) -> Self:
         """Import a network from an ONNX file; see :func:`workings.files.onnx_reading.load`."""
         from workings.files.onnx_reading import load
 
@@ -357,7 +357,7 @@ class Network(Model):
 
     @classmethod
     @checked_keywords
-    def from_sklearn(cls, estimator: Any, *, loss: str | Loss | None = None) -> Self:
+    def from_sklearn(cls, estimator: object, *, loss: str | Loss | None = None) -> Self:
         """Import a fitted MLPClassifier, MLPRegressor or Pipeline; see :func:`workings.files.sklearn.from_sklearn`."""
         from workings.files.sklearn import from_sklearn
 
@@ -365,7 +365,7 @@ class Network(Model):
 
     @classmethod
     @checked_keywords
-    def from_torch(cls, module: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
+    def from_torch(cls, module: object, *, loss: str | Loss | None = None, classes: object = None) -> Self:
         """Import a PyTorch ``nn.Sequential``; see :func:`workings.files.torch.from_torch`."""
         from workings.files.torch import from_torch
 
@@ -373,7 +373,7 @@ class Network(Model):
 
     @classmethod
     @checked_keywords
-    def from_keras(cls, model: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Self:
+    def from_keras(cls, model: object, *, loss: str | Loss | None = None, classes: object = None) -> Self:
         """Import a Keras ``Sequential``; see :func:`workings.files.keras.from_keras`."""
         from workings.files.keras import from_keras
 

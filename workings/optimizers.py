@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from workings.errors import InputError, unknown_name
-from workings.schedules import Schedule, monitor_of, schedule_of
+from workings.schedules import LearningRateSchedule, monitor_of, schedule_of
 from workings.support.arrays import Array, Values, describe
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_number, check_fields, number, whole_number
@@ -139,12 +139,12 @@ class UpdateMethod(CheckedKeywords):
     """Whether each step applies update rules to one batch.  For L-BFGS, SciPy chooses the steps, on all rows."""
 
     @property
-    def parts(self) -> tuple[Any, ...]:
+    def parts(self) -> tuple[UpdateMethod, ...]:
         """The parts in order: several for a ``Chain``, else the optimizer itself."""
         return (self,)
 
     @property
-    def schedule(self) -> Any:
+    def schedule(self) -> LearningRateSchedule | None:
         """The learning rate as a function of the step, counted from 0; None if there is no learning rate."""
         return None
 
@@ -173,6 +173,10 @@ class Part(UpdateMethod):
     gather: ClassVar[Mapping[str, tuple[Rule, Rule]]] = {}
 
     @property
+    def parts(self) -> tuple[Part, ...]:
+        return (self,)
+
+    @property
     def constants(self) -> dict[str, float]:
         """The constants of the rules, by letter."""
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "lr"}
@@ -195,7 +199,7 @@ class Part(UpdateMethod):
 class Optimizer(Part):
     """A part with a learning rate: a positive number or a schedule."""
 
-    lr: float | Schedule
+    lr: float | LearningRateSchedule
 
     def __post_init__(self) -> None:
         schedule_of(self.lr)
@@ -203,7 +207,7 @@ class Optimizer(Part):
         super().__post_init__()
 
     @property
-    def schedule(self) -> Any:
+    def schedule(self) -> LearningRateSchedule:
         return schedule_of(self.lr)
 
 
@@ -283,7 +287,7 @@ class Adam(Optimizer):
     Adam(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08)
     """
 
-    lr: float | Schedule = 1e-3
+    lr: float | LearningRateSchedule = 1e-3
     beta1: float = field(default=0.9, metadata=number(at_least=0, below=1))
     beta2: float = field(default=0.999, metadata=number(at_least=0, below=1))
     eps: float = field(default=1e-8, metadata=number(at_least=0))
@@ -314,7 +318,7 @@ class AdamW(Optimizer):
     0.1
     """
 
-    lr: float | Schedule = 1e-3
+    lr: float | LearningRateSchedule = 1e-3
     beta1: float = field(default=0.9, metadata=number(at_least=0, below=1))
     beta2: float = field(default=0.999, metadata=number(at_least=0, below=1))
     eps: float = field(default=1e-8, metadata=number(at_least=0))
@@ -472,7 +476,7 @@ class Chain(Part):
         return {}
 
     @property
-    def schedule(self) -> Any:
+    def schedule(self) -> LearningRateSchedule | None:
         return self.links[-1].schedule
 
     def __repr__(self) -> str:
@@ -526,7 +530,7 @@ def optimizer_named(name: str, lr: float | None = None) -> Optimizer | LBFGS:
     return by_lower[name.lower()](lr if lr is not None else usual.get(name.lower(), 1e-3))
 
 
-def checked_optimizer(optimizer: Any) -> Part | LBFGS:
+def checked_optimizer(optimizer: object) -> Part | LBFGS:
     """Raise an error for anything but an optimizer, such as a name or a number."""
     if isinstance(optimizer, LBFGS) or (isinstance(optimizer, Part) and optimizer.schedule is not None):
         return optimizer

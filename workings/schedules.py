@@ -8,13 +8,16 @@ receives one monitored value after each epoch.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypeAlias
 
 from workings.errors import InputError
 from workings.support.arrays import describe
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_number, check_fields, number, whole_number
+
+LearningRateSchedule: TypeAlias = Callable[[int], float]  # the learning rate of step t, counted from 0
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,7 @@ class OnPlateau(Schedule):
     def __call__(self, t: int) -> float:
         return self.lr
 
-    def follow(self, state: dict[str, Any], value: float) -> dict[str, Any]:
+    def follow(self, state: Mapping[str, float], value: float) -> dict[str, float]:
         """Return the next state, ``{"lr", "best", "wait"}``, after an epoch with the monitored ``value``."""
         low = -value if self.monitor.removeprefix("val_") in ("accuracy", "r2") else value
         if low < state.get("best", math.inf) - self.min_delta:
@@ -185,19 +188,21 @@ def positive_rate(lr: object) -> float:
     return float(rate)
 
 
-def schedule_of(lr: Any) -> Any:
+def schedule_of(lr: object) -> LearningRateSchedule:
     """Return a schedule as it is, and a constant schedule for a number."""
     return lr if callable(lr) and not isinstance(lr, type) else Constant(positive_rate(lr))
 
 
-def rate_at(schedule: Any, t: int) -> float:
+def rate_at(schedule: LearningRateSchedule | None, t: int) -> float:
     """Return the learning rate of step ``t`` from a schedule, which may be any function.
 
     Raises
     ------
     InputError
-        If the schedule does not return a number of at least 0.
+        If there is no schedule, or it does not return a number of at least 0.
     """
+    if schedule is None:
+        raise InputError("This optimizer has no learning rate.")
     given = schedule(t)
     rate = as_number(given)
     if rate is None or rate < 0:
@@ -207,7 +212,7 @@ def rate_at(schedule: Any, t: int) -> float:
     return float(rate)
 
 
-def monitor_of(schedule: Any) -> str | None:
+def monitor_of(schedule: object) -> str | None:
     """Return the column of the history that a schedule follows, as ``OnPlateau`` does.
 
     It is None for a schedule that is a function of the step alone, and for a number.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Protocol
 
 from workings import layers, losses, optimizers, regularizers, schedules
 from workings.model.model import Model
@@ -30,13 +30,13 @@ class Terms(Protocol):
 
     opening: str  # code that assigns ``net``; empty if the interface has none
 
-    def trained(self, changed: Mapping[str, Any]) -> str:
+    def trained(self, changed: Mapping[str, object]) -> str:
         """Return code for the same training with other settings of ``fit``."""
 
     def more_epochs(self, epochs: int) -> str:
         """Return code for a number of further epochs."""
 
-    def changed_network(self, network: Model, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
+    def changed_network(self, network: Model, parts: Sequence[object], penalties: Sequence[object]) -> str | None:
         """Return code for the network with other layers and regularizers; None if the interface has no such option."""
 
 

@@ -49,7 +49,7 @@ def diagnose(
     y: ArrayLike,
     history: History | Mapping[str, Sequence[float]] | None = None,
     *,
-    optimizer: Any = None,
+    optimizer: object = None,
     batch_size: int | None = None,
     sample_weight: ArrayLike | None = None,
     class_weight: Mapping[Any, float] | str | None = None,

@@ -23,7 +23,7 @@ from workings.model.model import Model
 from workings.model.targets import more_probable, most_probable
 from workings.optimizers import LBFGS, Adam, Chain, Part
 from workings.program.trace import Trace
-from workings.schedules import Constant, Schedule
+from workings.schedules import Constant, Schedule, schedule_of
 from workings.support.arrays import Array, as_random
 from workings.tables.columns import standardized
 from workings.training.fit import train
@@ -280,7 +280,7 @@ class Case:
         """Code that assigns ``net``, for interfaces without an object of this name."""
         return self.training.opening if self.terms is None else self.terms.opening
 
-    def new_training_code(self, **changed: Any) -> str:
+    def new_training_code(self, **changed: object) -> str:
         """Write a training from new initial parameters, with some settings changed.
 
         A network whose statements were edited goes on from its parameters: code cannot make it again.
@@ -289,7 +289,7 @@ class Case:
             return self.fit_code(**changed)
         return f"{self.network_code()}\n{self.fit_code(**changed)}"
 
-    def fit_code(self, **changed: Any) -> str:
+    def fit_code(self, **changed: object) -> str:
         """Write the training as a line of code, with some settings changed."""
         if self.terms is not None:
             return self.terms.trained(changed)
@@ -335,7 +335,7 @@ class Case:
         epochs = max(times * self.recipe.epochs if "epochs" in self.training.known else 0, 200)
         return self.fit_code(optimizer=optimizer, epochs=epochs)
 
-    def network_code(self, layers: Sequence[Any] | None = None, regularizers: Sequence[Any] | None = None) -> str:
+    def network_code(self, layers: Sequence[object] | None = None, regularizers: Sequence[object] | None = None) -> str:
         """Write the network as a line of code, with other layers or regularizers."""
         network = self.network
         parts = network.layers if layers is None else layers
@@ -360,7 +360,7 @@ class Case:
         layer_codes = ", ".join([*map(self.layer_code, self.network.layers[:-1]), f"Dense({n_out})"])
         return f"net = Network([{layer_codes}], loss={loss}, seed={seed_code(self.network)})"
 
-    def layer_code(self, layer: Any) -> str:
+    def layer_code(self, layer: object) -> str:
         """Write a layer as code; refer to a layer of ``net`` if its ``repr`` does not define it completely."""
         layers = self.network.layers
         kept = [i for i, own in enumerate(layers) if own is layer]
@@ -372,7 +372,7 @@ class Case:
             return f"{type(layer).__name__}({layer.units}, net.layers[{place}].activation{bias})"
         return repr(layer)
 
-    def penalty_code(self, regularizer: Any) -> str:
+    def penalty_code(self, regularizer: object) -> str:
         """Write a regularizer as code."""
         kept = [i for i, own in enumerate(self.network.regularizers) if own is regularizer]
         return f"net.regularizers[{kept[0]}]" if kept and not of_the_library(regularizer) else repr(regularizer)
@@ -495,7 +495,7 @@ def with_rate(optimizer: Part, lr: float) -> Part:
     return replace(optimizer, lr=scaled(optimizer.lr, factor, lr))  # type: ignore[attr-defined,call-arg]
 
 
-def scaled(rate: Any, factor: float, otherwise: float) -> Any:
+def scaled(rate: object, factor: float, otherwise: float) -> Any:
     """Multiply a rate or schedule by a factor; a custom function becomes a constant rate, ``otherwise``."""
     if factor == 1 and not callable(rate):
         return rate
@@ -512,9 +512,10 @@ def with_constant_rate(optimizer: Part, t: int) -> Part:
     """Return the same optimizer with the learning rate that its schedule has at step ``t``, from now on."""
     if isinstance(optimizer, Chain):
         return Chain(*optimizer.links[:-1], with_constant_rate(optimizer.links[-1], t))
-    if isinstance(optimizer.schedule, Constant):
+    schedule = optimizer.schedule
+    if schedule is None or isinstance(schedule, Constant):
         return optimizer
-    rate = float(optimizer.schedule(t))
+    rate = float(schedule(t))
     return replace(optimizer, lr=twelve_digits(rate)) if rate > 0 else optimizer  # type: ignore[call-arg]
 
 
@@ -533,7 +534,7 @@ def twelve_digits(value: float) -> float:
 
 def rate_of(optimizer: Part) -> float:
     """Return the initial learning rate of an optimizer, or the highest one if its schedule begins with 0."""
-    schedule = optimizer.schedule
+    schedule = schedule_of(optimizer.schedule)
     initial = float(schedule(0))
     if initial > 0:
         return initial

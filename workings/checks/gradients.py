@@ -185,7 +185,7 @@ def check_gradients(
     return GradientReport(tuple(checks), tuple(explain_mismatch(checks, program, len(features), network)))
 
 
-def in_float64(values: Mapping[str, Any]) -> dict[str, Any]:
+def in_float64(values: Mapping[str, object]) -> dict[str, Any]:
     """Convert all arrays to float64; leave other values as they are."""
     return {k: v.astype(np.float64) if isinstance(v, np.ndarray) else v for k, v in values.items()}
 
@@ -232,7 +232,7 @@ def check_parameters(
     here = gradients(values)
 
     @functools.cache
-    def close_by() -> tuple[Mapping[str, Any], Mapping[str, Array]]:
+    def close_by() -> tuple[Mapping[str, object], Mapping[str, Array]]:
         draws = np.random.default_rng(1)
         moved = {**values, **{name: moved_slightly(values[name], draws) for name in names}}
         return moved, gradients(moved)

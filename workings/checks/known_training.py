@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 from workings.checks.change_code import Terms
 from workings.optimizers import Adam
@@ -35,7 +34,7 @@ class KnownTraining:
         return "optimizer" in self.known
 
 
-def known_training(history: History | None = None, **arguments: Any) -> KnownTraining:
+def known_training(history: History | None = None, **arguments: object) -> KnownTraining:
     """Return what a history and arguments of ``fit`` tell of a training; an argument of None tells nothing.
 
     Raises

@@ -292,7 +292,7 @@ def check_starting_loss(case: Case, start: Model) -> Iterator[Finding]:
         )
 
 
-def helps(case: Case, layers: Sequence[Any]) -> bool:
+def helps(case: Case, layers: Sequence[object]) -> bool:
     """Whether other layers lower the loss of held-out rows beyond chance; False if the training cannot be repeated."""
     before = as_trained(case)
     return before is not None and loss_gain(before, with_layers(case, layers)).is_better

@@ -259,8 +259,8 @@ def as_plain_array(values: ArrayLike, name: str) -> Array:
 
 
 def call_with_copies(
-    name: str, function: Callable[..., Any], parameters: Mapping[str, Array], X: Array, y: Array
-) -> Any:
+    name: str, function: Callable[..., object], parameters: Mapping[str, Array], X: Array, y: Array
+) -> object:
     """Call a function with copies of its arguments, which it must not change."""
     copies = {key: value.copy() for key, value in parameters.items()}
     data = {"X": (X, X.copy()), "y": (y, y.copy())}
@@ -372,7 +372,7 @@ def advice_for(loss: Array) -> str:
     return "Add the losses up, or take their mean."
 
 
-def check_returned_loss(returned: Any) -> None:
+def check_returned_loss(returned: object) -> None:
     """Refuse None, a dict or several values instead of a loss."""
     if returned is None:
         raise InputError("forward returned None: end it with return loss, where loss is one number.")
@@ -415,7 +415,7 @@ def checked_gradients(
     return {name: as_gradient(gradients[name], name) for name in parameters}
 
 
-def as_gradient(value: Any, name: str) -> Array:
+def as_gradient(value: object, name: str) -> Array:
     """Convert a gradient to a float64 array; raise an error unless it holds real numbers."""
     what = f"backward returned {{}} as the gradient of {name!r}: it must be an array of real numbers, shaped as {name}."
     if value is None:

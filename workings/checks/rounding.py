@@ -33,7 +33,7 @@ class Inexact(np.ndarray[Any, Any]):
     unit: float = 0.0
     rng: np.random.Generator
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: Any, *inputs: Any, **kwargs: Any) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: Any, *inputs: Any, **kwargs: Any) -> object:
         plain = [np.asarray(value) for value in inputs]
         settings = {name: value for name, value in kwargs.items() if name != "out"}
         result = getattr(ufunc, method)(*plain, **settings)
@@ -69,7 +69,7 @@ def rounded_outputs(network: Model, X: Array) -> tuple[Array, list[Array]]:
     run = Runner(network.inference.needed_for("p"), ["p"], "rounding errors")
     arrays = {**network.parameters, **network.statistics, "X": X}
     values = {name: array.astype(np.float64) for name, array in arrays.items()}
-    inexact: dict[str, Any] = {name: array.view(kind) for name, array in values.items()}
+    inexact: dict[str, object] = {name: array.view(kind) for name, array in values.items()}
     exact = np.asarray(run({**values, "n": len(X)})[0])
     found = [np.asarray(run({**inexact, "n": len(X)})[0]) for _ in range(DRAWS)]
     return exact, [np.where(np.isfinite(exact), each, exact) for each in found]

@@ -307,7 +307,7 @@ def ending_of(case: Case) -> Ending | None:
             " with this rate",
             lambda epochs: case.fit_code(optimizer=steady, epochs=epochs),
         )
-    peak = max(float(optimizer.schedule(times * done)) for times in (2, 5, 20, 100)) if has_warm_up(optimizer) else 0.0
+    peak = rate_after_warm_up(optimizer, done)
     if rates[-1] < UNFINISHED * peak:
         warm = with_fixed_rate(optimizer, peak)
         return Ending("warm-up-unfinished", f"the last learning rate was {rates[-1]:.3g}; the schedule rises to "
@@ -328,9 +328,10 @@ def with_fixed_rate(optimizer: Part, rate: float) -> Part:
     return replace(optimizer, lr=twelve_digits(rate))  # type: ignore[call-arg]
 
 
-def has_warm_up(optimizer: Part) -> bool:
-    """Whether the learning rate begins with a warm-up."""
-    return isinstance(getattr(optimizer.parts[-1], "lr", None), WarmUp)
+def rate_after_warm_up(optimizer: Part, done: int) -> float:
+    """Return the highest learning rate after ``done`` steps, if it begins with a warm-up; else 0."""
+    schedule = getattr(optimizer.parts[-1], "lr", None)
+    return max(schedule(times * done) for times in (2, 5, 20, 100)) if isinstance(schedule, WarmUp) else 0.0
 
 
 def check_dead_at_end(case: Case) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from workings import initializers
 from workings.errors import InputError, WorkingsError, unknown_name
@@ -31,8 +31,9 @@ from workings.optimizers import (
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.schedules import SCHEDULES
 
+T = TypeVar("T")
 PARTS = (Chain, ClipByNorm, ClipByValue, Decay, Freeze, RateFactors, LBFGS)
-NAMES: dict[str, Callable[..., Any]] = {
+NAMES: dict[str, Callable[..., object]] = {
     **LAYERS,
     **LOSSES,
     **REGULARIZERS,
@@ -40,7 +41,7 @@ NAMES: dict[str, Callable[..., Any]] = {
     **SCHEDULES,
     **{part.__name__: part for part in PARTS},
 }
-INITIALIZERS: dict[str, Callable[..., Any]] = {
+INITIALIZERS: dict[str, Callable[..., object]] = {
     kind.__name__: kind for kind in initializers.INITIALIZERS.values() if isinstance(kind, type)
 }
 SETTINGS = ("epochs", "batch_size", "rows", "shuffle", "weights", "sample_weight", "class_weight", "validation")
@@ -73,7 +74,7 @@ def parse_description(text: str) -> tuple[Network, dict[str, Any]]:
     (Network([Dense(3, 'tanh'), Dense(2, 'identity')], loss=CrossEntropy(reduction='mean', label_smoothing=0.0)),
      {'batch_size': None, 'optimizer': SGD(lr=0.1)})
     """
-    parts: list[Any] = []
+    parts: list[object] = []
     settings: dict[str, Any] = {}
     for statement in statements(text):
         match statement:
@@ -117,7 +118,7 @@ def syntax_error(node: ast.AST) -> InputError:
     )
 
 
-def parse_literal(node: ast.expr) -> Any:
+def parse_literal(node: ast.expr) -> object:
     """Evaluate a number, a string, or a collection of them."""
     try:
         return ast.literal_eval(node)
@@ -125,7 +126,7 @@ def parse_literal(node: ast.expr) -> Any:
         raise syntax_error(node) from None
 
 
-def build(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
+def build(node: ast.expr, names: Mapping[str, Callable[..., object]]) -> object:
     """Create the object that a call of one of the library's classes describes."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
         raise syntax_error(node)
@@ -141,13 +142,13 @@ def build(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
     return create(node, names[node.func.id], arguments, keywords)
 
 
-def parse_argument(node: ast.expr, names: Mapping[str, Callable[..., Any]]) -> Any:
+def parse_argument(node: ast.expr, names: Mapping[str, Callable[..., object]]) -> object:
     """Parse an argument: a call or a literal."""
     is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     return build(node, names) if is_call else parse_literal(node)
 
 
-def create(node: ast.expr, kind: Callable[..., Any], arguments: list[Any], keywords: dict[str, Any]) -> Any:
+def create(node: ast.expr, kind: Callable[..., object], arguments: list[object], keywords: dict[str, object]) -> object:
     """Call a class, and turn errors about its arguments into an ``InputError``."""
     try:
         return kind(*arguments, **keywords)
@@ -157,7 +158,7 @@ def create(node: ast.expr, kind: Callable[..., Any], arguments: list[Any], keywo
         raise InputError(f"{ast.unparse(node)[:60]} cannot be created: {error}") from error
 
 
-def build_network(parts: list[Any]) -> Network:
+def build_network(parts: list[object]) -> Network:
     """Create the network from its layers, its loss and its regularizers."""
     layers = [part for part in parts if isinstance(part, Layer)]
     if not layers:
@@ -170,7 +171,7 @@ def build_network(parts: list[Any]) -> Network:
     return Network(layers, loss=loss, regularizer=penalties or None)
 
 
-def only_one(found: list[Any], what: str) -> Any:
+def only_one(found: list[T], what: str) -> T | None:
     """Return the only element, or None if there is none; raise an error if there are several."""
     if len(found) > 1:
         plural = f"{what}es" if what.endswith("s") else f"{what}s"

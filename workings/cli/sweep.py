@@ -40,7 +40,7 @@ class TableNetworks:
         return network, plain_recipe(plan, balanced=self.balanced).arguments()
 
 
-def space_of(options: Mapping[str, str]) -> dict[str, Any]:
+def space_of(options: Mapping[str, str]) -> dict[str, object]:
     """Return the values of each setting from the text of the options.
 
     >>> space_of({"hidden": "16,32x16", "lr": "1e-3..1e-1", "activation": "relu,tanh"})

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -56,7 +55,7 @@ def single_column_score(x: Array, y: Array, *, is_label: bool) -> float:
     return (accuracy(y, predicted) - usual) / (1 - usual) if usual < 1 else 0.0
 
 
-def leaks(columns: Columns, X: Array, y: Array, classes: Sequence[Any]) -> dict[str, float]:
+def leaks(columns: Columns, X: Array, y: Array, classes: Sequence[object]) -> dict[str, float]:
     """Return the columns that alone give the target, with their score on held-out rows; none if there is one column.
 
     Of numbers, the ranks are predicted, so that any increasing function of the target is found.

@@ -117,7 +117,7 @@ class TableTerms:
         return shlex.join([*words, *replace(source, choices=choices).options()])
 
 
-def optimizer_options(optimizer: Part) -> dict[str, Any]:
+def optimizer_options(optimizer: Part) -> dict[str, object]:
     """Return an optimizer as options; ``lr`` is None if the learning rate is the optimizer's default."""
     name = type(optimizer).__name__.lower()
     rate: Any = optimizer.lr  # type: ignore[attr-defined]

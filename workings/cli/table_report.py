@@ -57,7 +57,7 @@ def write_report(file: Path, folder: Path, trained: TrainedOnTable, folds: FoldS
     return lines
 
 
-def confusion_of(trained: TrainedOnTable, y: Array, predicted: Array) -> Any:
+def confusion_of(trained: TrainedOnTable, y: Array, predicted: Array) -> object:
     """Plot the confusion matrix of the classes that occur."""
     classes = trained.preprocessing.classes
     occurring = np.isin(classes, np.concatenate([y, predicted]))

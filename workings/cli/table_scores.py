@@ -163,22 +163,22 @@ def baselines(trained: TrainedOnTable, X: Array, y: Array) -> dict[str, Predicti
     return {name: Predictions(true, p.argmax(axis=1), p) for name, p in found.items()}
 
 
-def number_models(rows: int) -> dict[str, Callable[[], Any]]:
+def number_models(rows: int) -> dict[str, Callable[[], object]]:
     """Return scikit-learn's regressors by name, as functions that make them."""
-    linear: Callable[[], Any] = lambda: importlib.import_module("sklearn.linear_model").Ridge()  # noqa: E731
+    linear: Callable[[], object] = lambda: importlib.import_module("sklearn.linear_model").Ridge()  # noqa: E731
     return {"linear": linear, **trees("HistGradientBoostingRegressor", rows)}
 
 
-def class_models(rows: int) -> dict[str, Callable[[], Any]]:
+def class_models(rows: int) -> dict[str, Callable[[], object]]:
     """Return scikit-learn's classifiers by name, as functions that make them."""
 
-    def linear() -> Any:
+    def linear() -> object:
         return importlib.import_module("sklearn.linear_model").LogisticRegression(max_iter=300)
 
     return {"linear": linear, **trees("HistGradientBoostingClassifier", rows)}
 
 
-def trees(name: str, rows: int) -> dict[str, Callable[[], Any]]:
+def trees(name: str, rows: int) -> dict[str, Callable[[], object]]:
     """Return scikit-learn's boosted trees by name; none for few rows."""
     if rows < LEAST_ROWS_OF_TREES:
         return {}

@@ -29,7 +29,7 @@ def numbers_predicted(predictor: Network | Ensemble, preprocessing: Preprocessin
 
 
 def contribution_table(
-    predictor: Network | Ensemble, preprocessing: Preprocessing, x: Array, background: Array, frame: Any, row: int
+    predictor: Network | Ensemble, preprocessing: Preprocessing, x: Array, background: Array, frame: object, row: int
 ) -> Contributions:
     """Return the head and the rows of a table: what each column adds to the mean prediction of background rows.
 
@@ -71,7 +71,7 @@ def why_lines(
     preprocessing: Preprocessing,
     known: TrainingRows | None,
     X: Array,
-    frame: Any,
+    frame: object,
     row: int,
 ) -> list[str]:
     """Return lines that say what each column adds to the prediction of a row; ``row`` counts from 1.

@@ -14,17 +14,23 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from workings.activations import erf
 from workings.engines.contract import Stretch
 from workings.engines.reference import source_of
 from workings.errors import MissingExtraError, NotCompilableError
 from workings.program.program import Program, Statement
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 from workings.support.sparse import SparseRows
+
+if TYPE_CHECKING:
+    import jax
+
+    Arrays = dict[str, jax.Array]  # by name
 
 LONGEST_CALL = 1024  # steps in a call; Ctrl-C waits for the end of a call
 SPARSE = "X is sparse, and JAX needs dense arrays; engine='reference' multiplies sparse rows directly"
@@ -36,20 +42,20 @@ def is_installed() -> bool:
     return importlib.util.find_spec("jax") is not None
 
 
-def with_dtype(dtype: Any) -> AbstractContextManager[Any]:
+def with_dtype(dtype: DTypeLike) -> AbstractContextManager[object]:
     """Return a context in which JAX keeps float64, if the arrays are float64."""
     import jax
 
-    context: AbstractContextManager[Any] = jax.enable_x64(np.dtype(dtype) == np.float64)
+    context: AbstractContextManager[object] = jax.enable_x64(np.dtype(dtype) == np.float64)
     return context
 
 
-def with_jax_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
+def with_jax_numpy(function: Callable[..., Values]) -> Callable[..., Values]:
     """Return a function in which ``np`` is ``jax.numpy``; ``erf`` is the one of JAX."""
     import jax
 
     if function is erf:
-        of_jax: Callable[..., Any] = jax.scipy.special.erf
+        of_jax: Callable[..., Values] = jax.scipy.special.erf
         return of_jax
     if not isinstance(function, types.FunctionType):
         return function
@@ -65,14 +71,14 @@ def with_jax_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
     )  # fmt: skip
 
 
-def function_of(program: Program, results: Sequence[str]) -> Callable[..., Any]:
+def function_of(program: Program, results: Sequence[str]) -> Callable[..., tuple[jax.Array, ...]]:
     """Make a function of a program, with ``jax.numpy`` as ``np``, that returns some of its values."""
     import jax
 
     functions = {name: with_jax_numpy(function) for name, function in program.functions.items()}
-    namespace: dict[str, Any] = {"np": jax.numpy, **functions, **program.constants}
+    namespace: dict[str, Values] = {"np": jax.numpy, **functions, **program.constants}
     exec(compile(source_of(program, f"({', '.join(results)},)"), "<workings: step for JAX>", "exec"), namespace)
-    function: Callable[..., Any] = namespace["step"]
+    function: Callable[..., tuple[jax.Array, ...]] = namespace["step"]
     return function
 
 
@@ -129,7 +135,7 @@ class JaxEngine:
         self.program, self.inputs = program, program.inputs
         self.objective = ("J",) if any(s.target == "J" for s in program.statements) else ()
         self.step = function_of(program, [*program.carried, *self.objective])
-        self.on_device: dict[str, tuple[weakref.ref[Array], Any]] = {}
+        self.on_device: dict[str, tuple[weakref.ref[Array], jax.Array]] = {}
 
     @functools.cached_property
     def device(self) -> str:
@@ -160,7 +166,7 @@ class JaxEngine:
             for statement in self.program.statements:
                 self.check_statement(statement, shapes, stop - start)
 
-    def check_statement(self, statement: Statement, shapes: dict[str, Any], n: int) -> None:
+    def check_statement(self, statement: Statement, shapes: dict[str, jax.ShapeDtypeStruct], n: int) -> None:
         """Trace one statement, and add the shape of its result to the others."""
         import jax
 
@@ -199,7 +205,7 @@ class JaxEngine:
         rows = {"X": stretch.X, "y": stretch.y, "w": stretch.w}
         return {name: array for name, array in rows.items() if array is not None and name in self.inputs}
 
-    def put(self, name: str, array: Array) -> Any:
+    def put(self, name: str, array: Array) -> jax.Array:
         """Move an array to the device, unless the same array is there from the last call."""
         import jax
 
@@ -208,7 +214,7 @@ class JaxEngine:
             return known[1]
         return self.remember(name, array, jax.numpy.asarray(array))
 
-    def remember(self, name: str, array: Array, copy: Any) -> Any:
+    def remember(self, name: str, array: Array, copy: jax.Array) -> jax.Array:
         """Keep an array's copy on the device as long as the array exists; return the copy."""
 
         def forget(reference: weakref.ref[Array]) -> None:
@@ -233,13 +239,13 @@ class JaxEngine:
         return {"rows": rows.astype(np.int32), "lr": rates, "t": numbers.astype(np.int32), **draws}
 
     @functools.cached_property
-    def scan(self) -> Callable[[Any, Any, Any, int], tuple[dict[str, Any], Any]]:
+    def scan(self) -> Callable[[Arrays, Arrays, Arrays, int], tuple[Arrays, jax.Array]]:
         """One jitted function that runs the steps of a segment."""
         import jax
 
         spread = spread_rows()
 
-        def one(data: Any, size: int, state: Any, given: Any) -> Any:
+        def one(data: Arrays, size: int, state: Arrays, given: Arrays) -> tuple[Arrays, tuple[jax.Array, ...]]:
             batch = {name: spread(select(array, given["rows"], size)) for name, array in data.items()}
             batch |= {name: spread(given[name]) for name in given if name not in ("rows", *SCALARS)}
             scalars = {"n": size, "lr": given["lr"], "t": given["t"]}
@@ -248,22 +254,22 @@ class JaxEngine:
             new = zip(self.program.carried, results, strict=False)  # JAX sorts the names in a dict
             return {name: jax.numpy.asarray(value, state[name].dtype) for name, value in new}, results[len(state) :]
 
-        def run(data: Any, state: Any, given: Any, size: int) -> Any:
+        def run(data: Arrays, state: Arrays, given: Arrays, size: int) -> tuple[Arrays, jax.Array]:
             after, objectives = jax.lax.scan(functools.partial(one, data, size), state, given)
             return after, objectives[0] if self.objective else jax.numpy.empty(0)
 
-        jitted: Callable[..., Any] = jax.jit(run, static_argnums=3)
+        jitted: Callable[..., tuple[Arrays, jax.Array]] = jax.jit(run, static_argnums=3)
         return jitted
 
 
-def select(array: Any, rows: Any, size: int) -> Any:
+def select(array: jax.Array, rows: jax.Array, size: int) -> jax.Array:
     """Select the rows of a batch by their indices, or ``size`` rows from one position on."""
     import jax
 
     return array[rows] if rows.ndim else jax.lax.dynamic_slice_in_dim(array, rows, size)
 
 
-def spread_rows() -> Callable[[Any], Any]:
+def spread_rows() -> Callable[[jax.Array], jax.Array]:
     """Return a function that spreads the rows of an array over all devices, if the number of rows allows it."""
     import jax
 
@@ -274,7 +280,7 @@ def spread_rows() -> Callable[[Any], Any]:
         jax.sharding.Mesh(np.array(devices), ("rows",)), jax.sharding.PartitionSpec("rows")
     )
 
-    def spread(array: Any) -> Any:
+    def spread(array: jax.Array) -> jax.Array:
         return jax.lax.with_sharding_constraint(array, rows) if len(array) % len(devices) == 0 else array
 
     return spread
@@ -290,14 +296,14 @@ class JaxRunner:
         self.inputs, self.function = program.inputs, function_of(program, results)
 
     @functools.cached_property
-    def jitted(self) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    def jitted(self) -> Callable[[Mapping[str, Values]], tuple[jax.Array, ...]]:
         """The function, compiled by JAX for each number of rows."""
         import jax
 
-        function: Callable[..., Any] = jax.jit(lambda inputs: self.function(**inputs))
+        function: Callable[..., tuple[jax.Array, ...]] = jax.jit(lambda inputs: self.function(**inputs))
         return function
 
-    def __call__(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    def __call__(self, values: Mapping[str, Values]) -> tuple[Array, ...]:
         if isinstance(values["X"], SparseRows):
             raise NotCompilableError(SPARSE)
         with with_dtype(values["X"].dtype):

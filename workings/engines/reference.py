@@ -43,7 +43,7 @@ def compile_program(program: Program, results: str, title: str) -> Callable[...,
     return function
 
 
-def inputs_of(program: Program, values: Mapping[str, Any]) -> dict[str, Any]:
+def inputs_of(program: Program, values: Mapping[str, object]) -> dict[str, Any]:
     """Select the inputs of a program from values by name.
 
     Raises
@@ -88,7 +88,7 @@ class Tracer:
         self.program, self.multiplies_X = program, program.only_multiplies("X")
         self.function = compile_program(program, "dict(locals())", "trace")
 
-    def __call__(self, values: Mapping[str, Any]) -> Trace:
+    def __call__(self, values: Mapping[str, object]) -> Trace:
         before = inputs_of(self.program, values)
         if "X" in before:
             before["X"] = dense_unless_multiplied(before["X"], self.multiplies_X)

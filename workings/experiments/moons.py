@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -178,7 +177,7 @@ def report_stability(report: Report, oscillating: list[float], settled: list[flo
     )
 
 
-def objective_curves(curves: dict[str, list[float]]) -> Any:
+def objective_curves(curves: dict[str, list[float]]) -> object:
     """Plot the objective of several runs."""
     axes = plots.curves(curves, names=list(curves), log=True)
     axes.set_ylabel("objective per sample")

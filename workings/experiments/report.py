@@ -134,7 +134,7 @@ class Report:
             f"<tbody>{body}</tbody></table></div>"
         )
 
-    def draw_plot(self, draw: Callable[[], Any], name: str, caption: str) -> None:
+    def draw_plot(self, draw: Callable[[], object], name: str, caption: str) -> None:
         """Add the plot that a function draws; if that fails, say so in the report and go on."""
         try:
             self.picture(draw(), name, caption)

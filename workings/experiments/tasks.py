@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from workings.network import Network
 from workings.support.arrays import Array
@@ -28,7 +27,7 @@ class Task:
         return train(self.network, self.X, self.y, replace(self.recipe, callbacks=callbacks))
 
     @property
-    def script_settings(self) -> dict[str, Any]:
+    def script_settings(self) -> dict[str, object]:
         """The keywords of ``Network.script`` for a script with this training."""
         recipe = self.recipe
         return {

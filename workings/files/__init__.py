@@ -24,7 +24,7 @@ READERS = (".safetensors", ".json", ".onnx")
 
 
 @checked_keywords
-def save(model: Any, path: str | Path, **settings: Any) -> Exported:
+def save(model: object, path: str | Path, **settings: object) -> Exported:
     """Write a model in the format of the path's suffix, run the written file, and compare its predictions.
 
     Parameters
@@ -101,7 +101,7 @@ def network_of(model: Any) -> Any:
 
 
 @checked_keywords
-def load(path: str | Path, **settings: Any) -> Network:
+def load(path: str | Path, **settings: object) -> Network:
     """Read a network from a .safetensors, .json or .onnx file.
 
     Raises

@@ -10,7 +10,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -61,7 +60,7 @@ class NetworkAssembler:
         if width is not None and self.width not in (None, width):
             raise self.refusal(what, f"which takes {width} columns, after a layer with {self.width} outputs")
 
-    def add_dense(self, W: Any, b: Any = None, what: str = "a dense layer") -> None:
+    def add_dense(self, W: object, b: object = None, what: str = "a dense layer") -> None:
         """Add a dense layer with weights of shape (n_in, units), and biases."""
         weights = checked_array(W, 2, f"{self.source}: the weights of {what}")
         self.check_place(what, weights.shape[0])
@@ -72,7 +71,7 @@ class NetworkAssembler:
                 raise self.refusal(what, f"whose {weights.shape[1]} units have {arrays['b'].size} biases")
         self.add(Dense(weights.shape[1], bias=b is not None), arrays)
 
-    def add_bias(self, b: Any, what: str = "a bias") -> None:
+    def add_bias(self, b: object, what: str = "a bias") -> None:
         """Add biases to the last dense layer."""
         last = self.layers[-1] if self.layers else None
         if not isinstance(last, Dense) or last.bias or last.activation_function.name != "identity":
@@ -81,7 +80,7 @@ class NetworkAssembler:
         del self.layers[-1], self.arrays[-1]
         self.add_dense(weights, b, what)
 
-    def add_batch_norm(self, arrays: Mapping[str, Any], *, momentum: float, eps: float, what: str) -> None:
+    def add_batch_norm(self, arrays: Mapping[str, object], *, momentum: float, eps: float, what: str) -> None:
         """Add batch normalization: ``gamma``, ``beta``, ``running_mean``, ``running_variance``."""
         found = {
             letter: checked_array(array, 1, f"{self.source}: {letter} of {what}") for letter, array in arrays.items()
@@ -119,7 +118,7 @@ class NetworkAssembler:
 
     # -- building the network ---------------------------------------------------------------------------
 
-    def network(self, loss: str | Loss | None = None, classes: Iterable[Any] | None = None) -> Model:
+    def network(self, loss: str | Loss | None = None, classes: Iterable[object] | None = None) -> Model:
         """Build the network.
 
         Raises
@@ -165,7 +164,7 @@ def named_if_known(record: Activation) -> str | Activation:
     return record.name if record == ACTIVATIONS[record.name] else record
 
 
-def checked_array(values: Any, ndim: int, what: str) -> Array:
+def checked_array(values: object, ndim: int, what: str) -> Array:
     """Return weights as a float32 or float64 array; raise unless they are finite numbers."""
     array = np.asarray(values)
     if array.ndim != ndim or 0 in array.shape:
@@ -175,7 +174,7 @@ def checked_array(values: Any, ndim: int, what: str) -> Array:
     return as_finite(array, np.float32 if array.dtype == np.float32 else np.float64, what)
 
 
-def labels_of(classes: Iterable[Any], network: Model, source: str) -> Array:
+def labels_of(classes: Iterable[object], network: Model, source: str) -> Array:
     """Check the labels of the outputs: distinct text, whole numbers or booleans, one for each output."""
     array = np.array(list(classes))
     if array.dtype.kind == "f" and (array == np.rint(array)).all():
@@ -189,7 +188,7 @@ def labels_of(classes: Iterable[Any], network: Model, source: str) -> Array:
     return array
 
 
-def check_agreement(network: Model, source: str, predict: Callable[[Array], Any]) -> Model:
+def check_agreement(network: Model, source: str, predict: Callable[[Array], object]) -> Model:
     """Compare an imported network with its source on generated rows; return the network.
 
     Raises
@@ -205,7 +204,7 @@ def check_agreement_on(
     network: Model,
     source: str,
     rows: GeneratedRows,
-    predicted: Any,
+    predicted: object,
     scale: tuple[float, float] | None = None,
     rounding: float = 0.0,
 ) -> Model:

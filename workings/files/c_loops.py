@@ -114,7 +114,7 @@ class CDefinitions:
         has_bytes = any(text.startswith("static const union") for text in self.arrays.values())
         return [*([OF_BYTES] if has_bytes else []), *self.arrays.values(), *self.functions.values()]
 
-    def name(self, key: Any, wanted: str) -> str:
+    def name(self, key: object, wanted: str) -> str:
         """Return the C name of a definition: the wanted one with the prefix, and with ``_`` if it is taken."""
         if key not in self.names:
             known = f"{self.prefix}_{wanted}"
@@ -345,7 +345,7 @@ class CLoopWriter:
         )
         return known
 
-    def function(self, name: str, function: Any) -> str:
+    def function(self, name: str, function: object) -> str:
         """Define a function of the program as a C function of scalars if it is new, and return its name."""
         known = self.parts.name((function, self.real), self.math(name))
         if known not in self.parts.functions:
@@ -356,7 +356,7 @@ class CLoopWriter:
 class ScalarFunctionWriter:
     """Writes a function of scalars, whose source is straight-line code or loops over constants."""
 
-    def __init__(self, loops: CLoopWriter, name: str, function: Any) -> None:
+    def __init__(self, loops: CLoopWriter, name: str, function: object) -> None:
         self.loops = loops
         self.functions: dict[str, Any] = {}
         source = Entrywise(name, function, lambda value: repr(float(value)), self.register_function, "C").source()
@@ -364,7 +364,7 @@ class ScalarFunctionWriter:
         assert isinstance(self.tree, ast.FunctionDef)
         self.locals: dict[str, str] = {}
 
-    def register_function(self, name: str, given: Any) -> str:
+    def register_function(self, name: str, given: object) -> str:
         """Register a called function, and return its name; a user's function called ``sign`` is not NumPy's."""
         called = f"{name}_" if given is not None and name in ELEMENTWISE else name
         self.functions[called] = given

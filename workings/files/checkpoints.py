@@ -213,7 +213,7 @@ def check_learning_rate(training: Training) -> None:
         )
 
 
-def comparable_layer(layer: Layer) -> list[Any]:
+def comparable_layer(layer: Layer) -> list[object]:
     """Return the class and the fields of a layer, without initializers, because a checkpoint holds the arrays."""
     initializers = ("weights", "biases") if isinstance(layer, FullyConnected) else ()
     fields = [field.name for field in dataclasses.fields(layer) if field.name not in initializers]
@@ -223,7 +223,7 @@ def comparable_layer(layer: Layer) -> list[Any]:
     return [type(layer), values]
 
 
-def setting_text(name: str, value: Any, network: object, is_strict: bool) -> str:
+def setting_text(name: str, value: object, network: object, is_strict: bool) -> str:
     """Return a setting as text."""
     try:
         return identity(value, {id(network): "the network"}, is_strict=is_strict)
@@ -291,7 +291,7 @@ def matching(callbacks: Sequence[Callback], stored: Sequence[Any]) -> Iterator[t
                 break
 
 
-def random_state(rng: Any) -> dict[str, Any]:
+def random_state(rng: Any) -> dict[str, object]:
     """Return the state of a random generator as plain JSON values."""
     plain: dict[str, Any] = json.loads(json.dumps(state_of(rng), default=lambda value: value.tolist()))
     return plain

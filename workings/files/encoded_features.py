@@ -13,7 +13,6 @@ import copy
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, original, standard
 
-NO_CLASSES: tuple[Any, ...] = ()
+NO_CLASSES: tuple[object, ...] = ()
 NO_EPS = 1e-300  # too small to change a variance
 
 

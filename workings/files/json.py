@@ -131,7 +131,7 @@ def arrays_in(about: Mapping[str, Any]) -> dict[str, Array]:
     return found
 
 
-def all_numbers(values: Any) -> bool:
+def all_numbers(values: object) -> bool:
     """Return whether nested lists contain only numbers: no text, no booleans."""
     if isinstance(values, list):
         return all(all_numbers(value) for value in values)

@@ -300,7 +300,7 @@ def from_keras(model: Any, *, loss: str | Loss | None = None, classes: Any = Non
 
 
 def add_layer(
-    assembler: NetworkAssembler, layer: Any, kind: str, settings: dict[str, Any], weights: list[Array]
+    assembler: NetworkAssembler, layer: object, kind: str, settings: dict[str, Any], weights: list[Array]
 ) -> None:
     """Add one Keras layer."""
     what = f"the layer {settings.get('name', kind)!r} ({kind})"
@@ -328,7 +328,7 @@ def add_layer(
         )
 
 
-def add_activation(assembler: NetworkAssembler, name: Any, what: str) -> None:
+def add_activation(assembler: NetworkAssembler, name: object, what: str) -> None:
     """Add an activation by its Keras name."""
     if name == "leaky_relu":
         assembler.add_activation(name, what, slope=0.2)  # Keras's default

@@ -20,7 +20,7 @@ from workings.errors import NotCompilableError
 from workings.lowering.elementwise import Entrywise
 from workings.lowering.index_notation import ELEMENTWISE
 from workings.program.program import Program
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 
 # fmt: off
 OPERATORS: dict[type[ast.AST], str] = {
@@ -264,11 +264,11 @@ class NodeWriter:
             return self.graph.node("ReduceSum", [tensor, self.graph.whole(axis)], keepdims=keepdims)
         return self.graph.node(REDUCTIONS[name], [tensor], axes=[axis], keepdims=keepdims)
 
-    def inline(self, name: str, function: Any, given: list[Tensor]) -> Tensor:
+    def inline(self, name: str, function: object, given: list[Tensor]) -> Tensor:
         """Inline an elementwise function of the program."""
         functions: dict[str, Any] = {}
 
-        def called(inner: str, meant: Any) -> str:
+        def called(inner: str, meant: object) -> str:
             name = f"{inner}_" if meant is not None and inner in ELEMENTWISE else inner  # a user's is not NumPy's
             functions[name] = NUMPY_FUNCTION if meant is None else meant
             return name
@@ -317,12 +317,12 @@ def number_in(node: ast.expr) -> float | None:
     return None
 
 
-def power2(x: Any) -> Any:
+def power2(x: Values) -> Values:
     """is the square"""
     return x * x
 
 
-def power3(x: Any) -> Any:
+def power3(x: Values) -> Values:
     """is the cube"""
     return x * x * x
 

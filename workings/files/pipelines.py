@@ -36,7 +36,7 @@ WRAPPERS = ("Pipeline", "TransformedTargetRegressor", *SEARCHES)
 TARGET_NAME = "target"  # targets have no name in scikit-learn
 
 
-def from_pipeline(estimator: Any, network_of: Callable[[Any], Model]) -> Model:
+def from_pipeline(estimator: object, network_of: Callable[[Any], Model]) -> Model:
     """Import a fitted Pipeline, or a search or regressor that contains one, as a network with preprocessing.
 
     Parameters
@@ -71,7 +71,7 @@ def from_pipeline(estimator: Any, network_of: Callable[[Any], Model]) -> Model:
     return found
 
 
-def is_of(estimator: Any, kinds: Sequence[str]) -> bool:
+def is_of(estimator: object, kinds: Sequence[str]) -> bool:
     """Return whether an object's class is one of scikit-learn's own, by name."""
     return type(estimator).__name__ in kinds and type(estimator).__module__.partition(".")[0] == "sklearn"
 
@@ -105,7 +105,7 @@ class PipelineReader:
         """The scale of a single target; None for unscaled targets."""
         return self.scales[0] if self.scales else None
 
-    def unwrap(self, estimator: Any) -> Any:
+    def unwrap(self, estimator: Any) -> object:
         """Return the last step, and record the preprocessing and target scaling around it."""
         if is_of(estimator, SEARCHES):
             return self.unwrap(self.fitted_attribute(estimator, "best_estimator_"))
@@ -120,13 +120,13 @@ class PipelineReader:
             return self.unwrap(estimator.regressor_)
         return estimator
 
-    def fitted_attribute(self, step: Any, attribute: str) -> Any:
+    def fitted_attribute(self, step: object, attribute: str) -> Any:
         """Return an attribute that fitting creates; raise if the step is not fitted."""
         if not hasattr(step, attribute):
             raise InputError(f"{self.source} has a {type(step).__name__} without {attribute}: fit it first.")
         return getattr(step, attribute)
 
-    def refusal(self, name: str, step: Any, why: str) -> InputError:
+    def refusal(self, name: str, step: object, why: str) -> InputError:
         """Return the error for an unsupported step; it lists supported ones."""
         return InputError(
             f"{self.source} has the step {name!r}, {type(step).__name__}, {why}. Supported steps: "
@@ -144,14 +144,14 @@ class PipelineReader:
             raise InputError(f"{self.source} passes text to the network, in the column {texts[0]!r}: encode it first.")
         return [record for record in records if not isinstance(record, TextFeature)]
 
-    def input_columns(self, last: Any) -> tuple[list[str] | None, int]:
+    def input_columns(self, last: object) -> tuple[list[str] | None, int]:
         """Return the names and the number of the columns of the pipeline's input; no names if it is an array."""
         first = next(inner_steps(step for _, step in [*self.preprocessing, ("", last)]))
         names = getattr(first, "feature_names_in_", None)
         count = int(getattr(first, "n_features_in_", 1))
         return None if names is None else [str(name) for name in names], count
 
-    def step(self, name: str, step: Any, records: list[Record]) -> list[Record]:
+    def step(self, name: str, step: object, records: list[Record]) -> list[Record]:
         """Apply a step to feature records."""
         if changes_nothing(step):
             return records
@@ -179,7 +179,7 @@ class PipelineReader:
                 found += self.weighted(name, step, made, (step.transformer_weights or {}).get(inner, 1.0))
         return found
 
-    def weighted(self, name: str, step: Any, records: list[Record], weight: float) -> list[Record]:
+    def weighted(self, name: str, step: object, records: list[Record], weight: float) -> list[Record]:
         """Multiply the outputs of one transformer by its weight."""
         if weight == 1:
             return records
@@ -187,7 +187,7 @@ class PipelineReader:
             raise self.refusal(name, step, f"with the transformer weight {weight!r}, which is not above 0")
         return [self.as_number(name, step, record).scaled(0.0, 1 / weight) for record in records]
 
-    def places(self, name: str, step: Any, chosen: Any, names: list[Any], count: int) -> list[int]:
+    def places(self, name: str, step: object, chosen: object, names: list[Any], count: int) -> list[int]:
         """Return the indices of the columns that a ColumnTransformer selects."""
         if isinstance(chosen, slice) and not any(isinstance(end, str) for end in (chosen.start, chosen.stop)):
             return list(range(count))[chosen]
@@ -217,7 +217,7 @@ class PipelineReader:
             for record, mean, std in zip(records, centers, scales, strict=True)
         ]
 
-    def as_number(self, name: str, step: Any, record: Record) -> NumericFeature:
+    def as_number(self, name: str, step: object, record: Record) -> NumericFeature:
         """Return a record; raise if it is text."""
         if isinstance(record, TextFeature):
             raise self.refusal(name, step, f"which gets the text column {record.name!r}")
@@ -244,7 +244,7 @@ class PipelineReader:
     # -- categories ------------------------------------------------------------------------------
 
     def text_feature(
-        self, name: str, step: Any, record: Record, categories: Array, is_open: bool
+        self, name: str, step: object, record: Record, categories: Array, is_open: bool
     ) -> tuple[TextFeature, list[str]]:
         """Return a text feature for a categorical column, and its categories as text."""
         if not is_raw(record):
@@ -377,12 +377,12 @@ def is_plain(features: Sequence[NumericFeature], raw: Sequence[str]) -> bool:
     return all(map(is_raw, features)) and [feature.name for feature in features] == list(raw)
 
 
-def changes_nothing(step: Any) -> bool:
+def changes_nothing(step: object) -> bool:
     """Return whether a step of a pipeline is None or ``"passthrough"``."""
     return step is None or (isinstance(step, str) and step == "passthrough")
 
 
-def inner_steps(steps: Iterable[Any]) -> Iterator[Any]:
+def inner_steps(steps: Iterable[Any]) -> Iterator[object]:
     """Yield the steps that are no pipelines and change something, in order."""
     for step in steps:
         if is_of(step, ("Pipeline",)):
@@ -398,20 +398,20 @@ def is_raw(record: Record) -> bool:
     )
 
 
-def category_text(value: Any) -> str:
+def category_text(value: object) -> str:
     """Return a category as text, as the table reads it: a date without a time is 2024-01-05."""
     if isinstance(value, np.datetime64):
         return spellings(value.astype("datetime64[us]").item())[-1]
     return str(value.item() if isinstance(value, np.generic) else value)
 
 
-def fill_text(fill: Any, categories: Array) -> str:
+def fill_text(fill: object, categories: Array) -> str:
     """Return a fill value as text in the type of the categories: 3.0 becomes 3 among whole numbers."""
     is_number = not isinstance(fill, str) and categories.dtype.kind in "iuf"
     return str(np.array([fill]).astype(categories.dtype).tolist()[0]) if is_number else str(fill)
 
 
-def data_frame(values: Mapping[str, Array]) -> Any:
+def data_frame(values: Mapping[str, Array]) -> object:
     """Return a pandas data frame, or a polars one if pandas is not installed."""
     if importlib.util.find_spec("pandas") is not None:
         import pandas
@@ -423,7 +423,7 @@ def data_frame(values: Mapping[str, Array]) -> Any:
     return polars.DataFrame(lists)
 
 
-STEP_READERS: dict[str, Callable[[PipelineReader, str, Any, list[Record]], list[Record]]] = {
+STEP_READERS: dict[str, Callable[[PipelineReader, str, object, list[Record]], list[Record]]] = {
     **dict.fromkeys(("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"), PipelineReader.scaler),
     "SimpleImputer": PipelineReader.imputer,
     "OneHotEncoder": PipelineReader.one_hot_encoder,

@@ -31,6 +31,7 @@ from workings.model.model import Model
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
+from workings.support.json_values import JsonObject
 from workings.support.keywords import checked_keywords
 from workings.training.history import History
 from workings.version import __version__
@@ -178,7 +179,7 @@ def errors_as_file_error(path: str | Path) -> Iterator[None]:
 # -- describing a network in JSON, and back -------------------------------------------------
 
 
-def describe_network(network: Model) -> dict[str, Any]:
+def describe_network(network: Model) -> JsonObject:
     """Return a description of a network without its arrays, as plain JSON values."""
     if network.edits:
         raise InputError(
@@ -197,12 +198,12 @@ def describe_network(network: Model) -> dict[str, Any]:
     }
 
 
-def describe_object(thing: Any) -> dict[str, Any]:
+def describe_object(thing: Any) -> JsonObject:
     """Return the class name and the fields of a loss or regularizer."""
     return {"kind": type(thing).__name__, **dataclasses.asdict(thing)}
 
 
-def describe_layer(layer: Layer) -> dict[str, Any]:
+def describe_layer(layer: Layer) -> JsonObject:
     """Return the class name and the fields of a layer, without initializers, because the file holds the arrays."""
     found: dict[str, Any] = {"kind": type(layer).__name__}
     for field in dataclasses.fields(layer):
@@ -277,7 +278,7 @@ def object_from(about: Mapping[str, Any], known: Mapping[str, type], what: str) 
     return known[kind](**fields)
 
 
-def classes_by_name(custom: tuple[Any, ...], base: type) -> dict[str, type]:
+def classes_by_name(custom: tuple[object, ...], base: type) -> dict[str, type]:
     """Return the user-defined classes of one kind by name."""
     return {kind.__name__: kind for kind in custom if isinstance(kind, type) and issubclass(kind, base)}
 
@@ -307,7 +308,7 @@ def expected_shapes(network: Model, n_in: int | None = None) -> dict[str, tuple[
 # -- bytes ---------------------------------------------------------------------------------
 
 
-def write_file(path: Path, tensors: Mapping[str, Array], about: Mapping[str, Any]) -> Path:
+def write_file(path: Path, tensors: Mapping[str, Array], about: Mapping[str, object]) -> Path:
     """Write arrays and their description atomically."""
     text = json.dumps(about, default=plain)
     content = pack_tensors({name: np.ascontiguousarray(a) for name, a in tensors.items()}, {FORMAT: text})
@@ -315,7 +316,7 @@ def write_file(path: Path, tensors: Mapping[str, Array], about: Mapping[str, Any
     return path
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Convert NumPy scalars to Python numbers for JSON."""
     if isinstance(value, np.generic):
         return value.item()
@@ -336,7 +337,7 @@ def read_file(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     return tensors, about
 
 
-def description_in(content: bytes, path: Path) -> dict[str, Any]:
+def description_in(content: bytes, path: Path) -> dict[str, object]:
     """Read the description from the header of a safetensors file.
 
     The safetensors library does not return the header when it parses bytes, so the eight bytes of the
@@ -358,7 +359,7 @@ def description_in(content: bytes, path: Path) -> dict[str, Any]:
     return checked_about(about, path)
 
 
-def checked_about(about: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+def checked_about(about: Mapping[str, object], path: str | Path) -> dict[str, object]:
     """Raise for an unsupported format version, or a description without a network."""
     version = about.get("version")
     if isinstance(version, bool) or not isinstance(version, int) or not 1 <= version < math.inf:

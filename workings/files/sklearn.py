@@ -26,7 +26,7 @@ TAKEN = (
 )
 
 
-def from_sklearn(estimator: Any, *, loss: str | Loss | None = None) -> Model:
+def from_sklearn(estimator: object, *, loss: str | Loss | None = None) -> Model:
     """Import a fitted estimator as a network; the two are compared on generated rows.
 
     Parameters
@@ -72,7 +72,7 @@ def network_of(estimator: Any, loss: str | Loss | None) -> Model:
     return check_agreement(network, source, predict)
 
 
-def check_kind(estimator: Any, source: str) -> None:
+def check_kind(estimator: object, source: str) -> None:
     """Raise unless an estimator is a fitted MLP."""
     if all(hasattr(estimator, name) for name in ("coefs_", "intercepts_", "out_activation_")):
         return

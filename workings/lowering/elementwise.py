@@ -45,7 +45,7 @@ class Entrywise(ast.NodeTransformer):
     def __init__(
         self,
         name: str,
-        function: Any,
+        function: object,
         constant: Callable[[float], str],
         call: Callable[[str, Any], str],
         reader: str = "The compiled engine",

@@ -35,6 +35,7 @@ from workings.schedules import rate_at
 from workings.support.arrays import (
     Array,
     Features,
+    Values,
     as_features,
     as_finite,
     as_random,
@@ -221,7 +222,7 @@ class Model(ModelState):
         copied.prepare(X, y)
         return copied
 
-    def encode_table(self, X: Any, y: Any = None) -> tuple[Any, Any]:
+    def encode_table(self, X: object, y: object = None) -> tuple[Any, Any]:
         """Encode a table, and its targets; return anything else unchanged.
 
         A table has named columns, or is an array such as a pipeline of scikit-learn was fitted on.
@@ -432,7 +433,7 @@ class Model(ModelState):
         rest = program.without(first).needed_for("J")
         return Runner(first, ["p", "losses"], "losses"), Runner(rest, ["J"], "objective")
 
-    def runner(self, key: Any, make: Callable[[], Any]) -> Any:
+    def runner(self, key: object, make: Callable[[], object]) -> Any:
         """Return a cached object; ``make`` creates it on the first call with this key."""
         if key not in self.runners:
             self.runners[key] = make()
@@ -462,7 +463,7 @@ class Model(ModelState):
 
     def step_values(
         self, program: Program, X: Features, y: Array, w: Array | None, drawn: Mapping[str, Array]
-    ) -> dict[str, Any]:
+    ) -> dict[str, Values]:
         """Return all inputs of a step by name, for prepared data."""
         self.check_rows(len(X), f"this batch has {len(X)}")
         return {"X": X, "y": y, "w": w, "n": len(X), **drawn, **self.start_values(program)}
@@ -543,7 +544,7 @@ def in_one(parts: list[Array]) -> Array:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def is_raw(preprocessing: Mapping[str, Any], X: Features) -> bool:
+def is_raw(preprocessing: Mapping[str, object], X: Features) -> bool:
     """Whether the first rows look like raw values of a table that are not standardized."""
     from workings.tables.columns import columns_in
 

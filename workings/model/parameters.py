@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -53,7 +52,7 @@ class Parameters(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self.views)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return Parameters, (self.shapes, self.theta)
 
     def __repr__(self) -> str:

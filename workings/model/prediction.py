@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -31,7 +30,7 @@ def rows_in_chunk(layers: Sequence[Layer], n_in: int, itemsize: int) -> int:
     return max(CHUNK // (widths * itemsize), FEWEST_ROWS)
 
 
-def in_chunks(run: Runner | JaxRunner, values: Mapping[str, Any], size: int, **data: Features) -> list[Array]:
+def in_chunks(run: Runner | JaxRunner, values: Mapping[str, object], size: int, **data: Features) -> list[Array]:
     """Run a program on chunks of ``size`` rows; return each of its results for all rows."""
     X, n = data["X"], len(data["X"])
     if isinstance(X, SparseRows) and not run.multiplies_X:  # then each chunk becomes dense

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 from workings.activations import Activation
 from workings.layers import Layer
@@ -22,7 +21,7 @@ MOST_DESCRIPTIONS = 256  # whose runners are kept in memory
 PACKAGE = f"{__name__.partition('.')[0]}."
 
 
-def runners_for(layers: Sequence[Layer], loss: Loss, regularizers: Sequence[Regularizer]) -> dict[Any, Any]:
+def runners_for(layers: Sequence[Layer], loss: Loss, regularizers: Sequence[Regularizer]) -> dict[object, object]:
     """Return the runners of all networks with a description, or new ones if a part of it is a user's.
 
     >>> from workings import Dense, SquaredError
@@ -35,12 +34,12 @@ def runners_for(layers: Sequence[Layer], loss: Loss, regularizers: Sequence[Regu
 
 
 @functools.lru_cache(maxsize=MOST_DESCRIPTIONS)
-def shared_runners(keys: tuple[Any, ...]) -> dict[Any, Any]:
+def shared_runners(keys: tuple[object, ...]) -> dict[object, object]:
     """Return the runners of the networks whose parts have these keys."""
     return {}
 
 
-def key_of(part: Layer | Loss | Regularizer) -> tuple[Any, ...] | None:
+def key_of(part: Layer | Loss | Regularizer) -> tuple[object, ...] | None:
     """Return the type, settings and activation of a part, on which a program depends; None for a user's part."""
     activation = part.activation_function if isinstance(part, Layer) else None
     if not is_ours(type(part)) or (activation is not None and not is_ours(activation.function, activation.derivative)):
@@ -52,11 +51,11 @@ def key_of(part: Layer | Loss | Regularizer) -> tuple[Any, ...] | None:
     return type(part), repr(plain), None if activation is None else activation_key(activation)
 
 
-def activation_key(activation: Activation) -> tuple[Any, ...]:
+def activation_key(activation: Activation) -> tuple[object, ...]:
     """Return the properties of an activation that a program depends on."""
     return activation.name, activation.function, activation.derivative, repr(dict(activation.constants))
 
 
-def is_ours(*values: Any) -> bool:
+def is_ours(*values: object) -> bool:
     """Whether classes or functions belong to this package."""
     return all(str(getattr(value, "__module__", "")).startswith(PACKAGE) for value in values)

@@ -68,11 +68,11 @@ class ModelState(CheckedKeywords):
         self._statistics: dict[str, Array] = {}
         self.state: dict[str, Any] = {}
         self.preprocessing: dict[str, Any] | None = None
-        self._history: Any = None  # History of the last training
+        self._history: object = None  # History of the last training
         self._targets = targets_of(self.loss.target, self.n_out)
         self._edits: tuple[tuple[str, str], ...] = ()
         self._is_fresh = False  # whether the parameters are still the initial ones
-        self.runners: dict[Any, Any] = runners_for(self.layers, self.loss, self.regularizers)
+        self.runners: dict[object, object] = runners_for(self.layers, self.loss, self.regularizers)
         if n_in is not None:
             self.build(n_in)
 
@@ -158,7 +158,7 @@ class ModelState(CheckedKeywords):
 
     # -- building ---------------------------------------------------------------------------
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Return the state for copy and pickle, without compiled programs; these are recreated when needed."""
         return {**self.__dict__, "runners": {}}
 
@@ -223,7 +223,7 @@ class ModelState(CheckedKeywords):
         """Note that the parameters are no longer the initial ones."""
         self._is_fresh = False
 
-    def set_history(self, history: Any) -> None:
+    def set_history(self, history: object) -> None:
         """Store the history of a training."""
         self._history = history
 

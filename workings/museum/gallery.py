@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from workings.play.datasets import PlayData
 from workings.play.pictures import picture_of
 from workings.program.program import STAGE_WORDS
 from workings.support.arrays import Array
+from workings.support.json_values import JsonObject
 from workings.training.history import History
 
 PLANAR = ("moons", "circles", "spirals", "waves", "hills")  # rooms with two inputs, which can be drawn
@@ -49,7 +49,7 @@ class Trained:
             warnings.simplefilter("ignore", WorkingsWarning)
             return self.network.diagnose(self.setup.X, self.setup.y, self.history)
 
-    def view(self) -> dict[str, Any]:
+    def view(self) -> JsonObject:
         """Return the network for the page: losses, score, statements and picture."""
         setup, network = self.setup, self.network
         with np.errstate(all="ignore"):
@@ -122,14 +122,14 @@ class Gallery:
     def __init__(self) -> None:
         self.game: Game | None = None
 
-    def mistakes(self) -> list[dict[str, Any]]:
+    def mistakes(self) -> list[JsonObject]:
         """Return all mistakes: name, title, description, place and data sets."""
         return [
             {"name": m.name, "title": m.title, "what": m.what, "place": m.place, "rooms": rooms_for(m)}
             for m in MISTAKES.values()
         ]
 
-    def exhibit(self, name: str, room: str) -> dict[str, Any]:
+    def exhibit(self, name: str, room: str) -> JsonObject:
         """Return a mistake beside the right network: lines, programs, losses and pictures.
 
         Raises
@@ -151,7 +151,7 @@ class Gallery:
             "networks": [Trained.of(setup).view() for setup in (wrong, right)],
         }
 
-    def diagnosis(self, name: str, room: str) -> list[dict[str, Any]]:
+    def diagnosis(self, name: str, room: str) -> list[JsonObject]:
         """Return what the doctor finds in the network with the mistake."""
         _, wrong, _ = setups_of(name, room)
         return [
@@ -168,7 +168,7 @@ class Gallery:
 
     # -- the game ----------------------------------------------------------------------------
 
-    def begin_game(self, seed: int) -> dict[str, Any]:
+    def begin_game(self, seed: int) -> JsonObject:
         """Train four networks, of which one has a wrong statement; return them without saying which.
 
         They learn different data with different losses, so the right statements differ, too.
@@ -196,7 +196,7 @@ class Gallery:
             raise InputError("There is no game yet; begin one.")
         return self.game
 
-    def hint(self) -> dict[str, Any]:
+    def hint(self) -> JsonObject:
         """Return the next hint: the stage of the statement, what the doctor measures, why, and the name."""
         game = self.running()
         game.hints = min(game.hints + 1, 4)
@@ -209,12 +209,12 @@ class Gallery:
         finding = game.found()
         return {"hint": f"The doctor: {finding.measured if game.hints == 2 else finding.why}", "more": True}
 
-    def guess(self, choice: int) -> dict[str, Any]:
+    def guess(self, choice: int) -> JsonObject:
         """Return whether a network of the game has the mistake; the right choice ends the game."""
         game = self.running()
         return self.reveal() if choice == game.place else {"right": False, "choice": choice}
 
-    def reveal(self) -> dict[str, Any]:
+    def reveal(self) -> JsonObject:
         """Return which network of the game has the mistake, and which line it is."""
         game = self.running()
         return {

@@ -1052,7 +1052,7 @@ MISTAKES: dict[str, Mistake] = {
             source='Popel & Bojar 2018, "Training Tips for the Transformer Model", section 4.6, on warm-up steps',
             place="training",
             lines=("Adam(WarmUp(0.01, steps=100_000))", "Adam(0.01)"),
-            change=with_settings(optimizer=Adam(WarmUp(0.01, steps=100_000)), epochs=40),  # type: ignore[arg-type]
+            change=with_settings(optimizer=Adam(WarmUp(0.01, steps=100_000)), epochs=40),
             finding="warm-up-unfinished",
             mend="Use a tenth of the training's steps or less.",
         ),

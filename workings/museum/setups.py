@@ -108,7 +108,7 @@ def with_data(X: Callable[[Array], Array] = np.copy, y: Callable[[Array], Array]
     return lambda setup: replace(setup, X=X(setup.X), y=y(setup.y))
 
 
-def with_settings(**changed: Any) -> Callable[[Setup], Setup]:
+def with_settings(**changed: object) -> Callable[[Setup], Setup]:
     """Return a function that changes settings of ``fit``."""
     return lambda setup: setup.with_recipe(**changed)
 
@@ -130,7 +130,7 @@ def with_dense(**changed: Any) -> Callable[[Setup], Setup]:
     )
 
 
-def with_last(**changed: Any) -> Callable[[Setup], Setup]:
+def with_last(**changed: object) -> Callable[[Setup], Setup]:
     """Return a function that changes fields of the last layer."""
     return lambda setup: replace(setup, layers=(*setup.layers[:-1], replace(setup.layers[-1], **changed)))
 

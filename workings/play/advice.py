@@ -17,6 +17,7 @@ from workings.checks.findings import Finding
 from workings.play.datasets import PlayData
 from workings.play.run import Run
 from workings.play.settings import MOST_UNITS, Settings
+from workings.support.json_values import JsonObject
 
 Change = dict[str, Any]
 NAMES = {"lr": "learning rate", "lam": "λ", "regularizer": "penalty", "hidden": "hidden layers", "rows": "points"}
@@ -86,7 +87,7 @@ REMEDIES: dict[str, Callable[[Settings], Change]] = {
 }  # fmt: skip
 
 
-def advice_on(run: Run, data: PlayData, settings: Settings) -> dict[str, Any]:
+def advice_on(run: Run, data: PlayData, settings: Settings) -> JsonObject:
     """Return the doctor's findings for a run, and what it checked, for the page."""
     X, y = data.inputs(data.raw)[: data.training], data.y[: data.training]
     diagnosis = diagnose(
@@ -109,7 +110,7 @@ def history_of(run: Run) -> dict[str, list[float]] | None:
     return columns
 
 
-def described(finding: Finding, settings: Settings) -> dict[str, Any]:
+def described(finding: Finding, settings: Settings) -> JsonObject:
     """Return one finding for the page, with the change of settings and its words."""
     remedy = REMEDIES.get(finding.name)
     change = None if remedy is None else remedy(settings)
@@ -135,7 +136,7 @@ def words_of(change: Change) -> str:
     return f"Set {' and '.join(texts)}"
 
 
-def value_text(value: Any) -> str:
+def value_text(value: object) -> str:
     """Return the value of a setting as text."""
     if isinstance(value, list):
         return ", ".join(" ".join(filter(None, (str(one["units"]), one.get("activation", "")))) for one in value)

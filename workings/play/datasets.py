@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from workings.errors import InputError, count_of, unknown_name
 from workings.play.settings import MOST_FEATURES, MOST_ROWS, Settings
 from workings.support.arrays import Array
 from workings.support.escaping import visible
+from workings.support.json_values import JsonObject
 
 Feature = Callable[[Array, Array], Array]
 FEATURES: dict[str, Feature] = {
@@ -215,6 +215,6 @@ def check_size(X: Array) -> None:
         )
 
 
-def described() -> list[dict[str, Any]]:
+def described() -> list[JsonObject]:
     """Return the generated data sets for the page: name, words and usual noise."""
     return [{"name": name, "words": kind.words, "noise": kind.noise} for name, kind in GENERATED.items()]

@@ -5,33 +5,34 @@ The museum trains whole networks, so it stands above the playground and is hande
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from workings.errors import InputError
+from workings.support.json_values import JsonObject
 
 
 class Exhibits(Protocol):
     """A museum for one tab; each method returns plain values for JSON."""
 
-    def mistakes(self) -> list[dict[str, Any]]:
+    def mistakes(self) -> list[JsonObject]:
         """Return all mistakes: name, title, description, source, place and data sets."""
 
-    def exhibit(self, name: str, room: str) -> dict[str, Any]:
+    def exhibit(self, name: str, room: str) -> JsonObject:
         """Return a mistake beside the right network: lines, programs, losses and pictures."""
 
-    def diagnosis(self, name: str, room: str) -> list[dict[str, Any]]:
+    def diagnosis(self, name: str, room: str) -> list[JsonObject]:
         """Return what the doctor finds in the network with the mistake."""
 
-    def begin_game(self, seed: int) -> dict[str, Any]:
+    def begin_game(self, seed: int) -> JsonObject:
         """Train four networks, of which one has a mistake; return them without saying which."""
 
-    def hint(self) -> dict[str, Any]:
+    def hint(self) -> JsonObject:
         """Return the next hint of the game."""
 
-    def guess(self, choice: int) -> dict[str, Any]:
+    def guess(self, choice: int) -> JsonObject:
         """Return whether a network of the game has the mistake."""
 
-    def reveal(self) -> dict[str, Any]:
+    def reveal(self) -> JsonObject:
         """Return which network of the game has the mistake, and which line it is."""
 
 

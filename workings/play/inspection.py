@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from workings.readings.mathml import MathmlNotation
 from workings.readings.text_latex import DIGITS
 from workings.readings.worked_step import FiniteDifferences, StatementRunner
 from workings.support.arrays import Array, as_random
+from workings.support.json_values import JsonObject
 
 POINTS = 61  # of the objective as a function of one weight
 MOST_SHOWN = 8  # paths
@@ -89,7 +89,7 @@ class Inspection:
         )
         return found
 
-    def weight_now(self, entry: Entry) -> dict[str, Any]:
+    def weight_now(self, entry: Entry) -> JsonObject:
         """Return the value of a weight, its gradient, and the objective."""
         tracer: Tracer = self.run.model.runner("inspected trace", lambda: Tracer(self.program))
         trace = tracer(self.values)
@@ -108,7 +108,7 @@ class Inspection:
         trace = tracer(self.values)
         return [np.asarray(trace[f"d{name}"]) for name in self.run.model.parameters if name.startswith("W")]
 
-    def weight(self, entry: Entry) -> dict[str, Any]:
+    def weight(self, entry: Entry) -> JsonObject:
         """Return everything about one weight."""
         runner = OneGradient(self.program, self.values, self.row, entry.index[-1])
         runner.wanted = f"d{entry.name}"
@@ -127,7 +127,7 @@ class Inspection:
             "why": self.why(entry),
         }
 
-    def profile(self, entry: Entry) -> dict[str, Any]:
+    def profile(self, entry: Entry) -> JsonObject:
         """Return the objective as a function of one weight, all others as they are."""
         value = float(self.values[entry.name][entry.index])
         reach = max(2.0, 1.5 * abs(value))
@@ -140,7 +140,7 @@ class Inspection:
         moved[entry.index] = value
         return float(self.objective()({**self.values, entry.name: moved})[0])
 
-    def why(self, entry: Entry) -> dict[str, Any]:
+    def why(self, entry: Entry) -> JsonObject:
         """Return the paths from a weight to the objective, or why they cannot be followed."""
         count = self.path_count(entry.name)
         if count > MOST_FOLLOWED:
@@ -164,7 +164,7 @@ class Inspection:
         number = re.search(r"\d+$", name)
         return math.prod(widths[int(number[0]) if number else 0 :])
 
-    def unit(self, layer: int, unit: int) -> dict[str, Any]:
+    def unit(self, layer: int, unit: int) -> JsonObject:
         """Return the statements of one layer, written out for one unit and the chosen row."""
         parameter = f"W{layer}"
         if parameter not in self.run.model.parameters:
@@ -182,7 +182,7 @@ class Inspection:
                 found.append(described(worked, self.writer))
         return {"layer": layer, "unit": unit, "row": self.row, "statements": found}
 
-    def loss(self) -> dict[str, Any]:
+    def loss(self) -> JsonObject:
         """Return the statements of the loss, written out for the chosen row."""
         runner = OneGradient(self.program, self.values, self.row, 0)
         found = []

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from workings.play.run import Run
 from workings.play.walk import number
 from workings.plots.landscapes import LossPlane, axis_around, loss_plane, losses_over, principal_directions
 from workings.support.arrays import Array
+from workings.support.json_values import JsonObject
 
 POINTS, FEWEST_POINTS = 27, 9  # along each side
 MOST_ROWS = 1000
@@ -26,7 +26,7 @@ MOST_WORK = 6e8  # multiplications
 DIRECTIONS = ("path", "random")
 
 
-def landscape(run: Run, data: PlayData, directions: str) -> dict[str, Any]:
+def landscape(run: Run, data: PlayData, directions: str) -> JsonObject:
     """Return the loss around the present parameters, with the path of the run, for the page.
 
     Parameters
@@ -86,7 +86,7 @@ def plane_along(run: Run, model: Model, X: Array, y: Array) -> LossPlane:
     return LossPlane(losses_over(model, X, y, end, directions, alphas, betas), alphas, betas, path, shares)
 
 
-def edge(run: Run, model: Model, X: Array, y: Array) -> dict[str, Any]:
+def edge(run: Run, model: Model, X: Array, y: Array) -> JsonObject:
     """Return the largest curvature, and the limit 2 / learning rate; no curvature of an objective with dropout."""
     rate = float(run.rate.at(run.state.step))
     is_random = any(layer.draws for layer in model.layers)

@@ -14,6 +14,7 @@ from typing import Any
 
 from workings.errors import FileError, InputError, unknown_name
 from workings.play.settings import Settings
+from workings.support.json_values import JsonObject
 from workings.support.ranges import as_whole_number
 
 FOLDER = Path(__file__).with_name("lessons")
@@ -53,7 +54,7 @@ class LessonStep:
     point: str = ""
     claim: Part | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the step for the page."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
@@ -67,7 +68,7 @@ class Lesson:
     about: str
     steps: tuple[LessonStep, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the lesson for the page."""
         return {**vars(self), "steps": [step.to_json() for step in self.steps]}
 

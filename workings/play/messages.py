@@ -19,6 +19,7 @@ import numpy as np
 from workings.errors import InputError, WorkingsError, unknown_name
 from workings.play.session import MOST_STEPS, Session
 from workings.support.arrays import describe
+from workings.support.json_values import JsonObject
 from workings.support.ranges import as_number, as_whole_number
 
 MOST_BYTES = 6 * 2**20  # of one message: a dropped file as base64 text
@@ -159,7 +160,7 @@ def answer(session: Session, message: str | bytes) -> str:
     try:
         asked = parsed(message)
         number = asked.get("id") if as_whole_number(asked.get("id")) is not None else None
-        reply: dict[str, Any] = {"reply": perform(session, asked)}
+        reply: JsonObject = {"reply": perform(session, asked)}
     except WorkingsError as error:
         reply = {"error": str(error)}
     except Exception as error:  # a mistake in the playground itself; the tab goes on
@@ -168,7 +169,7 @@ def answer(session: Session, message: str | bytes) -> str:
     return json.dumps({"id": number, **reply}, separators=(",", ":"), allow_nan=False)
 
 
-def parsed(message: str | bytes) -> dict[str, Any]:
+def parsed(message: str | bytes) -> JsonObject:
     """Parse a message; raise an error for anything but a JSON object."""
     if len(message) > MOST_BYTES:
         raise InputError(f"A message has at most {MOST_BYTES:,} bytes.")
@@ -181,7 +182,7 @@ def parsed(message: str | bytes) -> dict[str, Any]:
     return found
 
 
-def perform(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
+def perform(session: Session, asked: Mapping[str, object]) -> JsonObject:
     """Check the fields of a message and call the session's method."""
     name = asked.get("do")
     if not isinstance(name, str) or name not in ACTIONS:
@@ -195,5 +196,5 @@ def perform(session: Session, asked: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"{name} needs {', '.join(missing)}.")
     checked = {field: check(field, asked[field]) for field, check in action.fields.items()}
     with np.errstate(all="ignore"):
-        found: dict[str, Any] = getattr(session, name)(**checked)
+        found: JsonObject = getattr(session, name)(**checked)
     return found

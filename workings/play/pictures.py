@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import base64
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from workings.model.model import Model
 from workings.play.datasets import PADDING, PlayData
 from workings.program.program import Program
 from workings.support.arrays import Array
+from workings.support.json_values import JsonObject
 
 SIDE, UNIT_SIDE = 72, 36  # points along each side of the map of the prediction, and of the maps of units
 MIDDLE, LARGEST = 128, 127
@@ -101,7 +101,7 @@ class Maps:
         values = {name: single(value) for name, value in state.items()}
         return list(self.runner({**values, "X": inputs.astype(np.float32)}))
 
-    def draw(self, low: float, high: float) -> dict[str, Any] | None:
+    def draw(self, low: float, high: float) -> JsonObject | None:
         """Return all maps as bytes; ``low`` and ``high`` are the ends of the scale of the prediction."""
         if self.plane is None:
             return None
@@ -153,7 +153,7 @@ def scale_of(data: PlayData) -> tuple[float, float]:
     return float(data.y.min()), float(data.y.max())
 
 
-def data_view(data: PlayData, plane: Plane | None, axes: tuple[int, int] = (0, 1)) -> dict[str, Any]:
+def data_view(data: PlayData, plane: Plane | None, axes: tuple[int, int] = (0, 1)) -> JsonObject:
     """Return data for the page: points, labels, names, and the ends of the plane."""
     low, high = (plane.low, plane.high) if plane is not None else (np.zeros(2), np.ones(2))
     return {
@@ -175,7 +175,7 @@ def data_view(data: PlayData, plane: Plane | None, axes: tuple[int, int] = (0, 1
     }
 
 
-def picture_of(model: Model, data: PlayData) -> dict[str, Any]:
+def picture_of(model: Model, data: PlayData) -> JsonObject:
     """Return the prediction of a network over the plane of its two inputs, with the points, for the page."""
     plane = Plane.of(data)
     with np.errstate(all="ignore"):

@@ -8,8 +8,8 @@ return to any of them.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -98,7 +98,7 @@ class Run:
             self.batch = 0
             self.epoch += 1
 
-    def known(self, values: dict[str, Any], kind: type) -> dict[str, Any]:
+    def known(self, values: Mapping[str, Array], kind: type) -> dict[str, Array]:
         """Return values for the present program; the state of another kind of optimizer begins anew.
 
         Two optimizers may call different things by the same name: v is a velocity, or a mean of squares.
@@ -149,7 +149,7 @@ class Run:
             self.epoch, self.batch = self.epoch + 1, 0
         self.model.set_values(self.state.values)
 
-    def peek(self) -> dict[str, Any]:
+    def peek(self) -> dict[str, object]:
         """Return all inputs of the next step by name, without making it."""
         position = self.batches.position()
         stretch = self.next_stretch(1)

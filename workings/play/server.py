@@ -109,7 +109,7 @@ class OnlyFromHere:
         return sending
 
 
-def one_thread() -> Callable[[], AbstractContextManager[Any]]:
+def one_thread() -> Callable[[], AbstractContextManager[object]]:
     """Return a context in which BLAS uses one thread; a small product would wait for a second one."""
     try:
         from threadpoolctl import ThreadpoolController
@@ -155,7 +155,7 @@ async def serve_tab(
     websocket: WebSocket,
     tabs: set[WebSocket],
     make_session: MakeSession,
-    limit: Callable[[], AbstractContextManager[Any]],
+    limit: Callable[[], AbstractContextManager[object]],
 ) -> None:
     """Answer the messages of one tab until it is closed; its session ends with it."""
     from anyio.to_thread import run_sync

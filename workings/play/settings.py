@@ -15,8 +15,9 @@ from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import LOSSES, Loss
 from workings.optimizers import OPTIMIZERS, Optimizer
 from workings.regularizers import L1, L2, Regularizer
-from workings.schedules import Cosine, Exponential, Step, WarmUp
+from workings.schedules import Cosine, Exponential, LearningRateSchedule, Step, WarmUp
 from workings.support.arrays import describe
+from workings.support.json_values import JsonObject
 from workings.support.ranges import Range, check_fields
 
 MOST_LAYERS, MOST_UNITS, MOST_ROWS = 8, 64, 20_000
@@ -27,7 +28,7 @@ SCHEDULES = ("constant", "step", "exponential", "cosine", "warm-up")
 AUTOMATIC = "auto"
 
 
-def between(low: float, high: float, *, whole: bool = False) -> dict[str, Any]:
+def between(low: float, high: float, *, whole: bool = False) -> dict[str, Range]:
     """Return the metadata of a field with a range that the page shows as a slider."""
     return {"range": Range(at_least=low, at_most=high, whole=whole)}
 
@@ -138,7 +139,7 @@ class Settings:
         changes: dict[str, Any] = {name: converted(name, value) for name, value in given.items()}
         return replace(base or cls(), **changes)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Return the settings as plain JSON values."""
         return asdict(self)
 
@@ -154,7 +155,7 @@ class Settings:
         """
         return OPTIMIZERS[self.optimizer](self.rate())
 
-    def rate(self) -> Any:
+    def rate(self) -> float | LearningRateSchedule:
         """Return the learning rate, or its schedule."""
         lr, steps = self.lr, self.schedule_steps
         match self.schedule:
@@ -232,7 +233,7 @@ def ranges(kind: type) -> dict[str, dict[str, float]]:
     return found
 
 
-def choices() -> dict[str, Any]:
+def choices() -> JsonObject:
     """Return all names that a setting may have, and the ranges of numbers, for the page."""
     return {
         "activations": list(ACTIVATIONS),

@@ -22,6 +22,7 @@ from workings.play.datasets import PlayData, check_size
 from workings.play.exports import decoded
 from workings.support.arrays import Array
 from workings.support.escaping import visible
+from workings.support.json_values import JsonObject
 from workings.tables.columns import standardized
 
 T = TypeVar("T")
@@ -125,7 +126,7 @@ WORDS = {
 }
 
 
-def offered() -> list[dict[str, Any]]:
+def offered() -> list[JsonObject]:
     """Return the tables and images that can be loaded here, for the page."""
     has_sklearn = importlib.util.find_spec("sklearn") is not None
     names = [name for name in LOADERS if has_sklearn or name == "mnist"]

@@ -5,8 +5,6 @@ The walk runs the statements of the next step on copies, so the network stays as
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from workings.play.run import Run
@@ -16,6 +14,7 @@ from workings.readings.mathml import MathmlNotation, block
 from workings.readings.page import entry_block
 from workings.readings.text_latex import DIGITS, finite_difference_line, shapes_line
 from workings.readings.worked_step import StatementRunner, WorkedStatement
+from workings.support.json_values import JsonObject
 
 MOST_CELLS, MOST_ROWS_SHOWN = 144, 12
 
@@ -38,7 +37,7 @@ class Walk:
             self.ran.append(self.runner.run(self.statements[len(self.ran)]))
         return self.ran[index]
 
-    def describe(self, index: int) -> dict[str, Any]:
+    def describe(self, index: int) -> JsonObject:
         """Return one statement for the page."""
         return {
             **described(self.worked(index), self.writer),
@@ -53,7 +52,7 @@ class Walk:
         return {layer: np.flatnonzero(mask[self.row] == 0).tolist() for layer, mask in masks.items()}
 
 
-def described(worked: WorkedStatement, writer: EquationWriter) -> dict[str, Any]:
+def described(worked: WorkedStatement, writer: EquationWriter) -> JsonObject:
     """Return a worked statement for the page: code, equation, entry with numbers, words, values."""
     statement = worked.statement
     is_array = not isinstance(worked.value, tuple)
@@ -76,7 +75,7 @@ def described(worked: WorkedStatement, writer: EquationWriter) -> dict[str, Any]
     }
 
 
-def table_of(value: Any) -> dict[str, Any] | None:
+def table_of(value: object) -> JsonObject | None:
     """Return the first rows of a small array as nested lists; None for a single number or a wide array."""
     array = np.asarray(value, dtype=np.float64)
     if array.ndim == 0 or array.ndim > 2:

@@ -53,7 +53,7 @@ class ShownFigure(Figure):
         with rc_context(ON_PAPER):
             super().savefig(*arguments, **settings)
 
-    def add_subplot(self, *arguments: Any, **settings: Any) -> Axes:
+    def add_subplot(self, *arguments: object, **settings: object) -> Axes:
         """Add axes; a notebook displays them like the figure."""
         if "projection" not in settings:
             settings.setdefault("axes_class", ShownAxes)

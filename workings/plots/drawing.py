@@ -198,7 +198,7 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], apart: f
         )
 
 
-def class_name(label: Any) -> str:
+def class_name(label: object) -> str:
     """Format a class label, a float without ``.0``.
 
     >>> class_name(np.float64(1)), class_name("cat")

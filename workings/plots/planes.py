@@ -48,7 +48,7 @@ VALUES = {"z": "score", "p": "prediction"}  # what a value of the forward pass i
 
 @plot
 def boundary(
-    model: Any, X: ArrayLike, y: ArrayLike, *, steps: int = 200, title: str | None = None, ax: Axes | None = None
+    model: object, X: ArrayLike, y: ArrayLike, *, steps: int = 200, title: str | None = None, ax: Axes | None = None
 ) -> Axes:
     """Plot the decision boundary of a classifier over two inputs, with the data.
 
@@ -142,7 +142,7 @@ def curve_over_one_input(model: Any, x: Array, y: Array, steps: int, title: str 
 
 @plot
 def boundaries(
-    models: Mapping[str, Any],
+    models: Mapping[str, object],
     X: ArrayLike,
     y: ArrayLike,
     *,
@@ -308,14 +308,14 @@ def one_column(X: ArrayLike) -> Array:
     return column
 
 
-def predicts_numbers(model: Any) -> bool:
+def predicts_numbers(model: object) -> bool:
     """Whether a model is one of our networks for a regression, or an estimator for one."""
     if isinstance(model, Model):
         return not model.targets.is_classification
     return getattr(model, "_estimator_type", None) == "regressor" or is_sklearn_regressor(model)
 
 
-def is_sklearn_regressor(model: Any) -> bool:
+def is_sklearn_regressor(model: object) -> bool:
     """Whether scikit-learn's tags say that an estimator is a regressor."""
     tags = getattr(model, "__sklearn_tags__", None)
     return tags is not None and getattr(tags(), "estimator_type", None) == "regressor"
@@ -433,7 +433,7 @@ def check_points(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     return X, vector(y, "y", len(X))
 
 
-def draw_boundary(ax: Axes, model: Any, X: Array, y: Array, steps: int, size: float = 22) -> Array:
+def draw_boundary(ax: Axes, model: object, X: Array, y: Array, steps: int, size: float = 22) -> Array:
     """Draw the background colours, the boundaries and the points; return the classes."""
     x1, x2, points = grid_over(X, steps)
     p, classes = probabilities(model, points.astype(X.dtype if X.dtype.kind == "f" else float), y)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from workings.layers import FullyConnected, Layer, chain_rule, number_layers
 from workings.losses import Loss
@@ -60,7 +59,7 @@ def write_forward(writer: StatementWriter, layers: Sequence[Layer], mode: str) -
 
 
 def settle(
-    writer: StatementWriter, function: Callable[..., Any], scope: Scope, letter: str, target: str, suffix: str
+    writer: StatementWriter, function: Callable[..., object], scope: Scope, letter: str, target: str, suffix: str
 ) -> str:
     """Write a formula with one result, named ``target``; return the name of the result.
 
@@ -77,7 +76,7 @@ def settle(
     return target
 
 
-def returned_locals(function: Callable[..., Any]) -> list[str]:
+def returned_locals(function: Callable[..., object]) -> list[str]:
     """Return the names that a formula assigns and then returns."""
     formula = read_formula(function)
     if formula is None:
@@ -232,7 +231,7 @@ def write_rates(writer: StatementWriter, part: Part, rates: dict[str, ast.expr])
         rates[letter] = name(target)
 
 
-def results_of(rule: Callable[..., Any], part: Part, scope: Mapping[str, ast.expr]) -> list[str]:
+def results_of(rule: Callable[..., object], part: Part, scope: Mapping[str, ast.expr]) -> list[str]:
     """Return the letters of a rule's results: theta and the state that it takes, or g if it takes no theta."""
     letters = letters_of(rule, scope)
     return ["theta", *(letter for letter in part.state if letter in letters)] if "theta" in letters else ["g"]

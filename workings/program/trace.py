@@ -7,17 +7,16 @@ read its trace and compute nothing again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
 from workings.errors import unknown_name
 from workings.program.program import Program, show_shape
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 from workings.support.notebook import preformatted_html
 
 
-class Trace(Mapping[str, Any]):
+class Trace(Mapping[str, Values]):
     """The values of one step by name: ``trace["dz2"]``, ``trace["J"]``.
 
     It holds the inputs (``X``, ``y``, the parameters before the step) and all computed values.  If a step
@@ -33,12 +32,12 @@ class Trace(Mapping[str, Any]):
     (6.0, 2.0, 6.0)
     """
 
-    def __init__(self, program: Program, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    def __init__(self, program: Program, before: Mapping[str, Values], after: Mapping[str, Values]) -> None:
         self.program = program
         self.after = {name: after[name] for name in program.carried if name in after}
         self.values_by_name = {**after, **before}
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Values:
         known = self.program.aliases.get(name, name)
         if known not in self.values_by_name:
             raise unknown_name("name in the trace", name, self)

@@ -61,7 +61,12 @@ class StatementWriter:
         return name(self.owned[key])
 
     def bind(
-        self, function: Callable[..., Any], scope: Scope, results: Sequence[str], names: Mapping[str, str], suffix: str
+        self,
+        function: Callable[..., object],
+        scope: Scope,
+        results: Sequence[str],
+        names: Mapping[str, str],
+        suffix: str,
     ) -> None:
         """Write a formula and assign its results, in this order, to their names.
 
@@ -81,7 +86,7 @@ class StatementWriter:
             self.emit(target, name(f"{target}_new"), f"{target} is set to its new value")
 
     def write(
-        self, function: Callable[..., Any], scope: Scope, names: Mapping[str, str], suffix: str, results: int = 1
+        self, function: Callable[..., object], scope: Scope, names: Mapping[str, str], suffix: str, results: int = 1
     ) -> tuple[ast.expr, ...]:
         """Write a formula's lines and return its results as expressions.
 
@@ -104,7 +109,7 @@ class StatementWriter:
             inner[line.name] = scope[line.name] = name(known)
         return tuple(Renamer(self, function, inner, suffix).visit(r) for r in formula.results)
 
-    def call(self, function: Callable[..., Any], scope: Scope, results: int) -> tuple[ast.expr, ...]:
+    def call(self, function: Callable[..., object], scope: Scope, results: int) -> tuple[ast.expr, ...]:
         """Call a function by its name, because it is not straight-line code."""
         arguments = [self.expression_for(letter, function, scope) for letter in letters_of(function, scope)]
         result = ast.Call(self.function(function), arguments, [])
@@ -114,7 +119,7 @@ class StatementWriter:
         self.emit(together, result, f"{together} are the results of {name_of(function)}")
         return tuple(ast.Subscript(name(together), ast.Constant(i), ast.Load()) for i in range(results))
 
-    def function(self, function: Any, wanted: str = "") -> ast.expr:
+    def function(self, function: object, wanted: str = "") -> ast.expr:
         """Return the name of a function or another object in the program."""
         wanted = wanted or name_of(function)
         wanted = wanted if wanted.isidentifier() else "function"
@@ -125,7 +130,7 @@ class StatementWriter:
         self.functions[known] = function
         return name(known)
 
-    def expression_for(self, letter: str, function: Callable[..., Any], scope: Scope) -> ast.expr:
+    def expression_for(self, letter: str, function: Callable[..., object], scope: Scope) -> ast.expr:
         """Return the expression that a letter of a formula stands for."""
         if letter == "self":
             raise ProgramError(
@@ -160,7 +165,7 @@ class Renamer(ast.NodeVisitor):
     It returns new syntax and leaves the formula's own tree unchanged.
     """
 
-    def __init__(self, writer: StatementWriter, function: Callable[..., Any], scope: Scope, suffix: str) -> None:
+    def __init__(self, writer: StatementWriter, function: Callable[..., object], scope: Scope, suffix: str) -> None:
         self.writer, self.function, self.scope, self.suffix = writer, function, scope, suffix
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
@@ -187,20 +192,20 @@ class Renamer(ast.NodeVisitor):
         """Return a node of the same kind, with its parts replaced."""
         return type(node)(**{field: self.visit_part(part) for field, part in ast.iter_fields(node)})
 
-    def visit_part(self, part: Any) -> Any:
+    def visit_part(self, part: object) -> object:
         """Replace a part of a node: a node, a list of parts, or something that is no syntax."""
         if isinstance(part, list):
             return [self.visit_part(one) for one in part]
         return self.visit(part) if isinstance(part, ast.AST) else part
 
 
-def formula_code(function: Callable[..., Any], **letters: str) -> str:
+def formula_code(function: Callable[..., object], **letters: str) -> str:
     """Return a formula of one line as code, with expressions in place of its letters."""
     scope: Scope = {letter: parse_expression(text) for letter, text in letters.items()}
     return text_of(StatementWriter().write(function, scope, {}, "")[0])
 
 
-def words_of(function: Callable[..., Any], subject: str) -> str:
+def words_of(function: Callable[..., object], subject: str) -> str:
     """Return the first line of a formula's docstring, as a sentence about ``subject`` or about the function."""
     formula = read_formula(function)
     words = formula.words if formula else (inspect.getdoc(function) or "").split("\n")[0]
@@ -211,12 +216,12 @@ def words_of(function: Callable[..., Any], subject: str) -> str:
     return f"{name_of(function)} {words}" if words[0].islower() else words
 
 
-def name_of(function: Any) -> str:
+def name_of(function: object) -> str:
     """Return the name of a function."""
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def words_of_call(expression: ast.expr, function: Callable[..., Any], subject: str) -> str:
+def words_of_call(expression: ast.expr, function: Callable[..., object], subject: str) -> str:
     """Return the words of the formula that a line calls, if the line is only this call."""
     if isinstance(expression, ast.Call) and isinstance(expression.func, ast.Name):
         called = meaning_of(function, expression.func.id)

@@ -36,7 +36,7 @@ MODULES = {
 }  # modules that a script may import
 
 
-def tree_of(function: Callable[..., Any], what: str) -> ast.FunctionDef:
+def tree_of(function: Callable[..., object], what: str) -> ast.FunctionDef:
     """Return the syntax tree of a function.
 
     Raises
@@ -95,7 +95,7 @@ class SettingsInliner(ast.NodeTransformer):
         return node
 
 
-def inlined_call(owner: Any, calls: Mapping[str, str] | None = None, **letters: str) -> ast.expr | None:
+def inlined_call(owner: object, calls: Mapping[str, str] | None = None, **letters: str) -> ast.expr | None:
     """Return the expression of an object's ``__call__`` with its settings inlined; None if it is not one expression.
 
     >>> from workings.schedules import Step
@@ -110,7 +110,7 @@ def inlined_call(owner: Any, calls: Mapping[str, str] | None = None, **letters: 
     return ast.fix_missing_locations(value)
 
 
-def inlined_method(owner: Any, name: str, new_name: str = "") -> str:
+def inlined_method(owner: object, name: str, new_name: str = "") -> str:
     """Return a method as the source of a function, with its owner's settings inlined."""
     tree = tree_of(getattr(type(owner), name), f"{type(owner).__name__}.{name}")
     tree = ast.fix_missing_locations(SettingsInliner(owner, {}, {}).visit(tree))
@@ -118,7 +118,7 @@ def inlined_method(owner: Any, name: str, new_name: str = "") -> str:
     return without_annotations(tree, new_name or name)
 
 
-def literal(value: Any) -> str:
+def literal(value: object) -> str:
     """Return a value as code, with the double quotes that formatters use.
 
     >>> print(literal(("a", "b")), literal('say "b"'))
@@ -147,7 +147,7 @@ def without_annotations(tree: ast.FunctionDef, name: str) -> str:
     return re.sub(r"(\w) \*\* (\w)", r"\1**\2", ast.unparse(tree)).replace("'", '"')
 
 
-def names_used(function: Any) -> dict[str, Any]:
+def names_used(function: Any) -> dict[str, object]:
     """Return the global and closure values that a function uses, including those of nested functions."""
     used = inspect.getclosurevars(function)
     names = {name for code in nested_code(function.__code__) for name in code.co_names}
@@ -172,7 +172,7 @@ class CopiedCode:
         self.functions: dict[str, str] = {}
         self.modules: set[str] = set()
 
-    def add(self, name: str, value: Any) -> None:
+    def add(self, name: str, value: object) -> None:
         """Copy the value of a name.
 
         Raises
@@ -216,7 +216,7 @@ class CopiedCode:
         self.functions[name] = without_annotations(tree, name)
 
 
-def rate_expression(schedule: Any, copied: CopiedCode, t: str) -> str:
+def rate_expression(schedule: object, copied: CopiedCode, t: str) -> str:
     """Return the learning rate of a step as one expression; ``t`` is the number of the step, from 0.
 
     A user-defined schedule that is not a single expression is copied as a function named ``schedule``.

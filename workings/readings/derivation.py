@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class WorkedLine:
 
 
 def work_derivation(
-    network: Model, program: Program, values: Mapping[str, Any], row: int, unit: int
+    network: Model, program: Program, values: Mapping[str, object], row: int, unit: int
 ) -> tuple[WorkedLine, ...]:
     """Evaluate the derivation of the loss's gradient; empty for a loss without one."""
     lines, closing = derivation_of(network.loss)
@@ -85,7 +85,7 @@ class LineWorker:
     """Evaluates the lines of a derivation; ``letters`` maps z, p and y to the names of the program."""
 
     def __init__(
-        self, program: Program, values: Mapping[str, Any], letters: Mapping[str, str], row: int, unit: int
+        self, program: Program, values: Mapping[str, object], letters: Mapping[str, str], row: int, unit: int
     ) -> None:
         self.values, self.letters, self.row, self.unit = values, letters, row, unit
         self.entries = EntryWriter(program, values)

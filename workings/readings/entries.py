@@ -40,7 +40,7 @@ class EntryWriter:
         The value of each name when the statement runs.
     """
 
-    def __init__(self, program: Program, values: Mapping[str, Any]) -> None:
+    def __init__(self, program: Program, values: Mapping[str, object]) -> None:
         self.scope = {"np": np, **program.functions, **program.constants, **values}
         self.known: dict[str, Any] = {}
 

@@ -162,7 +162,7 @@ def explain(
     return Explanation(**vars(work_step(network, program, values, optimizer, int(row or 0), int(unit))))
 
 
-def checked(optimizer: Any) -> Part | None:
+def checked(optimizer: object) -> Part | None:
     """Return the optimizer; raise for one whose step is not a list of statements, or that needs a history."""
     if optimizer is None:
         return None

@@ -230,7 +230,7 @@ class PathFinder:
     def __init__(
         self,
         program: Program,
-        values: Mapping[str, Any],
+        values: Mapping[str, object],
         segments: Sequence[GradientPath],
         index: Index,
         row: int | None,

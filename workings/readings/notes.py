@@ -87,7 +87,7 @@ def division_notes(nodes: list[ast.AST]) -> Iterator[str]:
 # -- where values come from -------------------------------------------------------------------
 
 
-def origins(network: Model, program: Program, values: Mapping[str, Any]) -> dict[str, str]:
+def origins(network: Model, program: Program, values: Mapping[str, object]) -> dict[str, str]:
     """Return where each input of a step comes from, in words."""
     known = {
         "X": "The inputs: a row for each sample, a column for each input.",

@@ -7,7 +7,6 @@ screen readers: equations are MathML, numbers are tables with headings, and heat
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -133,7 +132,7 @@ def contents(explanation: WorkedStep) -> str:
     return f'<nav aria-label="Statements">{"".join(lists)}</nav>'
 
 
-def given_array(name: str, value: Any, explanation: WorkedStep) -> str:
+def given_array(name: str, value: object, explanation: WorkedStep) -> str:
     """Return an input, and where it comes from."""
     words = explanation.origins.get(name, "")
     plain = EquationWriter(explanation.program, PlainNotation(DIGITS))

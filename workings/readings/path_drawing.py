@@ -10,7 +10,6 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -103,7 +102,7 @@ def products(explanation: WorkedStep) -> Iterator[tuple[str, str]]:
                         yield x, W
 
 
-def value_of(explanation: WorkedStep, name: str) -> Any:
+def value_of(explanation: WorkedStep, name: str) -> object:
     """Return the value of a name."""
     return explanation.given[name] if name in explanation.given else explanation[name].value
 

@@ -50,13 +50,13 @@ def shape_of(value: Any) -> tuple[int, ...]:
     return tuple(np.shape(value))
 
 
-def is_small(value: Any) -> bool:
+def is_small(value: object) -> bool:
     """Return whether an array is small enough to be shown in full."""
     rows, columns = (1, 1, *shape_of(value))[-2:]
     return rows <= MOST_ROWS and columns <= MOST_COLUMNS
 
 
-def extremes(value: Any) -> str:
+def extremes(value: object) -> str:
     """Describe an array by its smallest and largest entries, with their indices.
 
     >>> extremes(np.array([[1.0, 2.0], [-3.0, 0.5]]))
@@ -231,7 +231,7 @@ def wrap_line(head: str, text: str) -> list[str]:
     return textwrap.wrap(text, max(WIDTH, len(head) + 30), initial_indent=head, subsequent_indent=indent)
 
 
-def array_lines(name: str, value: Any, explanation: WorkedStep, writer: EquationWriter) -> list[str]:
+def array_lines(name: str, value: object, explanation: WorkedStep, writer: EquationWriter) -> list[str]:
     """Return the lines of an array: in full if it is small, else its extremes and some rows."""
     array = np.asarray(value)
     if array.ndim == 0:
@@ -468,7 +468,7 @@ def split_sum(node: ast.expr, writer: EquationWriter) -> list[str]:
     return [writer.piece(node).text, *later]
 
 
-def latex_array(symbol: str, value: Any) -> str:
+def latex_array(symbol: str, value: object) -> str:
     """Return an array as a matrix, or its extremes if it is large."""
     array = np.asarray(value)
     notation = LatexNotation("alphabet", DIGITS)

@@ -158,7 +158,7 @@ class WorkedStep:
 def work_step(
     network: Model,
     program: Program,
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
     optimizer: Part | None,
     row: int,
     unit: int,
@@ -183,7 +183,7 @@ def work_step(
 
 
 def with_notes(
-    network: Model, program: Program, steps: Iterable[WorkedStatement], values: Mapping[str, Any]
+    network: Model, program: Program, steps: Iterable[WorkedStatement], values: Mapping[str, object]
 ) -> Iterator[WorkedStatement]:
     """Yield statements with their notes; those on an update only once, as it is the same for each parameter."""
     said: set[str] = set()
@@ -223,7 +223,7 @@ def shown_inputs(program: Program, values: Mapping[str, Any]) -> list[str]:
     return [*first, *parameters, *(name for name in inputs if name not in {*first, *parameters})]
 
 
-def about(network: Model, optimizer: Any, values: Mapping[str, Any]) -> tuple[str, ...]:
+def about(network: Model, optimizer: object, values: Mapping[str, object]) -> tuple[str, ...]:
     """Summarize the network, the settings and the data in a few lines."""
     rows = "1 row" if values["n"] == 1 else f"{values['n']:,} rows"
     layers = " → ".join([f"{network.n_in} inputs" if network.n_in != 1 else "1 input", *map(brief, network.layers)])
@@ -250,14 +250,14 @@ def numbered_names(names: Iterable[str]) -> str:
 class StatementRunner:
     """Runs the statements in order and writes out one entry of each; ``values`` holds the current values by name."""
 
-    def __init__(self, program: Program, values: Mapping[str, Any], row: int, unit: int) -> None:
+    def __init__(self, program: Program, values: Mapping[str, object], row: int, unit: int) -> None:
         self.program, self.start, self.row, self.unit = program, dict(values), row, unit
         self.values: dict[str, Any] = dict(values)
         self.forward = Runner(program.needed_for("J"), ["J"], "objective")
         self.ran: list[Statement] = []
         self.places: dict[str, Index] = {}  # the entry of each parameter that is written out
 
-    def objective(self, values: Mapping[str, Any]) -> float:
+    def objective(self, values: Mapping[str, object]) -> float:
         """Return J for some values."""
         return float(self.forward(values)[0])
 
@@ -327,7 +327,7 @@ def place_of_parameter(gradient: Array, unit: int) -> Index:
     return (int(moved[0]) if len(moved) else 0, column)
 
 
-def names_in_order(statement: Statement, reads: Mapping[str, Any]) -> list[str]:
+def names_in_order(statement: Statement, reads: Mapping[str, object]) -> list[str]:
     """Return the names that a statement reads, in order of appearance."""
     walked = [node for node in ast.walk(statement.tree) if isinstance(node, ast.Name)]
     walked.sort(key=lambda node: (node.lineno, node.col_offset))

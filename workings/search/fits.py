@@ -112,7 +112,7 @@ class SweepData:
         return (X[kept], y[kept]), (X[held_out], y[held_out])
 
 
-def as_rows(X: Any) -> Any:
+def as_rows(X: object) -> Any:
     """Return rows as something whose rows can be chosen: an array, or a sparse matrix."""
     return X.tocsr() if hasattr(X, "tocsr") else np.asarray(X)
 
@@ -123,7 +123,7 @@ def rows_of_file(path: str, changed: int) -> tuple[Array, Array]:
     return read_npz(Path(path))
 
 
-def rows_at(path: Any) -> tuple[Array, Array]:
+def rows_at(path: object) -> tuple[Array, Array]:
     """Return the rows of a file."""
     if not isinstance(path, (str, Path)):
         raise InputError(f"Without y, X is the path of an .npz file with X and y, not {describe(path)}.")
@@ -131,7 +131,7 @@ def rows_at(path: Any) -> tuple[Array, Array]:
     return rows_of_file(str(path), Path(path).stat().st_mtime_ns if exists else 0)
 
 
-def held_out_rows(y: Array, share: Any, seed: int) -> Array:
+def held_out_rows(y: Array, share: object, seed: int) -> Array:
     """Return the validation rows: a random share, of each class in proportion if y holds labels."""
     n = len(y)
     if not isinstance(share, float) or not 0 < share < 1 or not 0 < round(n * share) < n:
@@ -160,7 +160,7 @@ def run_fits(make: Make, fits: Sequence[Fit], data: SweepData, engine: str, tota
     return results
 
 
-def made_by(make: Make, fit: Fit, validation: tuple[Any, Any]) -> tuple[Network, Recipe] | Exception:
+def made_by(make: Make, fit: Fit, validation: tuple[object, object]) -> tuple[Network, Recipe] | Exception:
     """Return a new network and the settings of its training, or the error that making them raises."""
     try:
         made = make(**fit.settings, seed=fit.seed)

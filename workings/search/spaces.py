@@ -93,7 +93,7 @@ def check_bounds(owner: object, low: Any, high: Any) -> None:
         )
 
 
-def combinations(space: Space, samples: int | None, seed: int) -> list[dict[str, Any]]:
+def combinations(space: Space, samples: int | None, seed: int) -> list[dict[str, object]]:
     """Return the combinations of settings to try: all of a grid, or random ones.
 
     Parameters
@@ -125,7 +125,7 @@ def combinations(space: Space, samples: int | None, seed: int) -> list[dict[str,
     return without_repetition(found)
 
 
-def is_list(name: str, values: Any) -> bool:
+def is_list(name: str, values: object) -> bool:
     """Whether the values of a setting are a list; raise an error if they are no distribution either."""
     if isinstance(values, Sequence) and not isinstance(values, str) and len(values):
         return True
@@ -134,7 +134,7 @@ def is_list(name: str, values: Any) -> bool:
     raise InputError(f"{name} must be a list of values or a distribution such as LogUniform, not {describe(values)}.")
 
 
-def drawn_from(values: Any, rng: np.random.Generator) -> Any:
+def drawn_from(values: Any, rng: np.random.Generator) -> object:
     """Draw one value of a setting."""
     if hasattr(values, "draw"):
         return values.draw(rng)
@@ -144,6 +144,6 @@ def drawn_from(values: Any, rng: np.random.Generator) -> Any:
     return values[int(rng.integers(len(values)))]
 
 
-def without_repetition(found: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def without_repetition(found: Iterable[dict[str, Any]]) -> list[dict[str, object]]:
     """Return the combinations, each once."""
     return list({repr(one): one for one in found}.values())

@@ -31,6 +31,8 @@ from workings.training.step_runners import MOST_TOGETHER
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from workings.support.interfaces import Executor
+
 MONITORS = {"val_loss": False, "val_score": True}  # whether a higher value is better
 Progress = Callable[[str], Any]
 
@@ -127,7 +129,7 @@ def shown(result: FitResult) -> tuple[str, str, str, str]:
     return f"{result.val_loss:.5g}", f"{result.val_score:.4f}", str(result.epochs), str(result.seed)
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """Return a value of a setting as text."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -136,16 +138,16 @@ def text_of(value: Any) -> str:
 def sweep(
     make: Make,
     settings: Space,
-    X: Any,
-    y: Any = None,
+    X: object,
+    y: object = None,
     *,
     samples: int | None = None,
     seeds: Sequence[int] = (0,),
     seed: int = 0,
-    validation: Any = 0.2,
+    validation: object = 0.2,
     monitor: str = "val_loss",
     halving: int | None = None,
-    executor: Any = None,
+    executor: Executor | None = None,
     folder: str | Path | None = None,
     together: int = MOST_TOGETHER,
     engine: str = "auto",
@@ -216,7 +218,9 @@ def sweep(
     return Sweep(results, monitor, make)
 
 
-def check_settings(make: Any, monitor: Any, halving: Any, together: Any, samples: Any, engine: Any) -> None:
+def check_settings(
+    make: object, monitor: object, halving: object, together: object, samples: object, engine: object
+) -> None:
     """Raise an error for settings of a sweep that cannot be used."""
     if not callable(make):
         raise InputError(f"make must be a function that returns a network and settings, not {describe(make)}.")
@@ -239,7 +243,7 @@ class SweepRun:
         data: SweepData,
         engine: str,
         together: int,
-        executor: Any,
+        executor: Executor | None,
         folder: Path | None,
         monitor: str,
         progress: Progress | None,

@@ -77,7 +77,7 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """An empty mixin."""
 
-    def untyped_with_callbacks(method: Any) -> Any:
+    def untyped_with_callbacks(method: object) -> object:
         """Return the method unchanged."""
         return method
 
@@ -198,13 +198,13 @@ SHARED = """
         "softmax", "logistic", "identity" or "exp"."""
 
 
-def add_shared_documentation(cls: type) -> Any:
+def add_shared_documentation(cls: type) -> object:
     """Replace ``{shared}`` in a class's docstring by the parameters and attributes of both estimators."""
     cls.__doc__ = (cls.__doc__ or "").replace("{shared}", SHARED.strip())
     return cls
 
 
-def is_stochastic(estimator: Any) -> bool:
+def is_stochastic(estimator: object) -> bool:
     """Whether the solver uses mini-batches; an estimator has ``partial_fit`` only then."""
     if uses_lbfgs(estimator):
         raise AttributeError("partial_fit is only available for solvers with mini-batches, not for L-BFGS.")
@@ -238,10 +238,10 @@ class MultilayerPerceptron(
 
     # -- defined by the subclasses
 
-    def _check_targets(self, y: Any, first: bool, one_epoch: bool) -> None:
+    def _check_targets(self, y: object, first: bool, one_epoch: bool) -> None:
         """Learn the classes from y, or compare y with the known classes."""
 
-    def _encode(self, y: Any) -> Array:
+    def _encode(self, y: object) -> Array:
         """Return targets as an array with one column per output."""
         raise NotImplementedError
 
@@ -295,7 +295,7 @@ class MultilayerPerceptron(
         validation_set = self._validation_argument(X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, one_epoch=False, validation_set=validation_set)
 
-    def _validation_argument(self, X_val: Any, y_val: Any, sample_weight_val: Any) -> Any:
+    def _validation_argument(self, X_val: object, y_val: object, sample_weight_val: object) -> object:
         """Return the validation rows passed to ``fit``, or else the parameter ``validation_set``."""
         values = {"X_val": X_val, "y_val": y_val}
         missing = [name for name, value in values.items() if value is None]
@@ -312,12 +312,12 @@ class MultilayerPerceptron(
 
     def _fit(
         self,
-        X: Any,
-        y: Any,
+        X: object,
+        y: object,
         sample_weight: ArrayLike | None,
         *,
         one_epoch: bool,
-        validation_set: Any,
+        validation_set: object,
     ) -> Self:
         """Validate parameters and data, train, and store the results."""
         check_parameters(self.get_params(deep=False))
@@ -340,13 +340,13 @@ class MultilayerPerceptron(
         self._run(training, one_epoch)
         return self
 
-    def _callback_context(self) -> Any:
+    def _callback_context(self) -> object:
         """Return the context of scikit-learn's callbacks; None before scikit-learn 1.9."""
         if not hasattr(self, "_init_callback_context"):
             return None
         return self._init_callback_context(max_subtasks=self.max_iter)
 
-    def _sklearn_callbacks(self, context: Any, X: Any, y: Any, weights: Array | None) -> list[Callback]:
+    def _sklearn_callbacks(self, context: object, X: object, y: object, weights: Array | None) -> list[Callback]:
         """Return the callback that calls the callbacks of ``set_callbacks``, if there are any."""
         return [ScikitLearnCallbacks(self, context, X, y, weights)] if getattr(self, "_skl_callbacks", []) else []
 
@@ -398,7 +398,7 @@ class MultilayerPerceptron(
             raise InputError(f"class_weight must contain finite numbers of at least 0, not {class_weight!r}.")
         return weights
 
-    def _complete_class_weight(self, class_weight: Any) -> Any:
+    def _complete_class_weight(self, class_weight: object) -> object:
         """Return class weights with 1 for each missing label, because a batch may have only such labels."""
         if not isinstance(class_weight, Mapping):
             return class_weight
@@ -475,7 +475,7 @@ class MultilayerPerceptron(
             )
         network.set_values(values)
 
-    def _weights(self, network: Network) -> list[tuple[str, Any]]:
+    def _weights(self, network: Network) -> list[tuple[str, object]]:
         """Return the arrays in ``coefs_`` and ``intercepts_`` with their names in a network."""
         named: list[tuple[str, Any]] = []
         for number, W, b in zip(dense_numbers(network), self.coefs_, self.intercepts_, strict=False):
@@ -784,7 +784,7 @@ class MultilayerPerceptron(
 
     # -- copies and display
 
-    def _snapshot(self) -> dict[str, Any]:
+    def _snapshot(self) -> dict[str, object]:
         """Return attributes with which a copy of the estimator predicts with the current weights."""
         network = copy.deepcopy(self.network_)
         network.set_loss(self._network.loss)
@@ -793,12 +793,12 @@ class MultilayerPerceptron(
         twin._set_network(network)
         return {"_network": network, "coefs_": twin.coefs_, "intercepts_": twin.intercepts_}
 
-    def __getstate__(self) -> Any:
+    def __getstate__(self) -> object:
         if "_network" in vars(self):
             self._network = self.network_  # copies replaced weights into the network
         return super().__getstate__()
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         super().__setstate__(state)
         if "_network" in vars(self):
             self._set_network(self._network)
@@ -847,7 +847,7 @@ def warn_not_converged(
     )
 
 
-def set_parameters(estimator: Any, arguments: Mapping[str, Any]) -> None:
+def set_parameters(estimator: object, arguments: Mapping[str, object]) -> None:
     """Store the arguments of ``__init__`` unchanged, as scikit-learn requires."""
     for name, value in arguments.items():
         if name not in ("self", "__class__"):

@@ -96,7 +96,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         clip: float | None = None,
         optimizer: Part | LBFGS | None = None,
         schedule: Schedule | None = None,
-        validation_set: tuple[Any, ...] | float | None = None,
+        validation_set: tuple[object, ...] | float | None = None,
         scoring: str | Callable[..., float] | None = None,
         callbacks: Sequence[Callback] = (),
         init: InitializerLike | Sequence[InitializerLike] = None,
@@ -123,7 +123,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
                 f"`y` has classes not in `self.classes_`. `y` has {labels}, `self.classes_` has {self.classes_}."
             )
 
-    def _encode(self, y: Any) -> Array:
+    def _encode(self, y: object) -> Array:
         columns: Array = self._label_binarizer.transform(y)
         if columns.shape[1] == 1 and self._make_loss(1).is_multiclass:
             return np.hstack([1 - columns, columns])
@@ -231,7 +231,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         return tags
 
 
-def classes_in(classes: Any) -> Array:
+def classes_in(classes: object) -> Array:
     """Return the sorted labels."""
     with own_errors("classes"):
         found: Array = unique_labels(classes)

@@ -236,7 +236,7 @@ class Scores(Callback):
 class ScikitLearnCallbacks(Callback):
     """Call the callbacks of scikit-learn 1.9 for each epoch, and stop training if one of them requests it."""
 
-    def __init__(self, estimator: Any, context: Any, X: Any, y: Any, weights: Array | None) -> None:
+    def __init__(self, estimator: Any, context: Any, X: object, y: object, weights: Array | None) -> None:
         self.estimator, self.context = estimator, context
         self.data = {"X": X, "y": y, "metadata": None if weights is None else {"sample_weight": weights}}
         self.task: Any = None

@@ -12,7 +12,7 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -108,7 +108,7 @@ def check_range(name: str, value: Any) -> None:
         raise InputError(f"{name} must be a number in {interval}, not {describe(value)}.")
 
 
-def check_class_weight(class_weight: Any) -> None:
+def check_class_weight(class_weight: object) -> None:
     """Check the type of ``class_weight``; for multilabel targets it may be a list of dicts."""
     is_balanced = isinstance(class_weight, str) and class_weight == "balanced"
     if not (class_weight is None or is_balanced or isinstance(class_weight, (Mapping, list))):
@@ -117,12 +117,12 @@ def check_class_weight(class_weight: Any) -> None:
         )
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> bool:
     """Whether a value is a real number, not a boolean."""
     return isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
 
 
-def is_positive_integer(value: Any) -> bool:
+def is_positive_integer(value: object) -> bool:
     """Whether a value is a whole number of at least 1, not a boolean."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
@@ -159,7 +159,7 @@ def shared_runners(
     layers: tuple[Layer, ...],
     loss: Loss,
     regularizers: tuple[Regularizer, ...],
-) -> dict[Any, Any]:
+) -> dict[object, object]:
     """Return the cache of runners for all networks with this description."""
     return {}
 
@@ -184,7 +184,7 @@ def hidden_sizes_of(estimator: Any) -> list[int]:
     return [int(size) for size in sizes]
 
 
-def per_layer(value: Any, name: str, count: int, layers: str, scalars: tuple[type, ...]) -> list[Any]:
+def per_layer(value: object, name: str, count: int, layers: str, scalars: tuple[type, ...]) -> list[Any]:
     """Return one setting per layer from a list of them or from one for all layers.
 
     ``layers`` names the layers in the error message; ``scalars`` are types that are one setting, not a list.
@@ -199,7 +199,7 @@ def per_layer(value: Any, name: str, count: int, layers: str, scalars: tuple[typ
     return list(value)
 
 
-def dropout_rates_of(dropout: Any, count: int) -> list[float]:
+def dropout_rates_of(dropout: object, count: int) -> list[float]:
     """Return the dropout rate of each hidden layer."""
     value = dropout.tolist() if isinstance(dropout, np.ndarray) else dropout
     rates = per_layer(value, "dropout", count, "hidden layers", (str, float, int))
@@ -269,7 +269,7 @@ def optimizer_of(estimator: Any) -> Part | LBFGS:
         return optimizer
     *before, last = optimizer.parts
     if estimator.schedule is not None:
-        last = dataclasses.replace(last, lr=estimator.schedule)
+        last = dataclasses.replace(cast(Optimizer, last), lr=estimator.schedule)
     if estimator.clip is not None:
         before = [ClipByNorm(float(estimator.clip)), *before]
     return Chain(*before, last) if before else last

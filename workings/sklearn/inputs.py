@@ -79,7 +79,7 @@ def in_own_words(error: Exception, name: str) -> str:
     return f"X and y cannot be used: {message}"
 
 
-def validate_inputs(estimator: Any, X: Any, *targets: Any, **settings: Any) -> Any:
+def validate_inputs(estimator: object, X: object, *targets: object, **settings: object) -> Any:
     """Validate X, or X and y, with scikit-learn; text, masked values, dates and missing labels raise an error before.
 
     Raises
@@ -93,7 +93,7 @@ def validate_inputs(estimator: Any, X: Any, *targets: Any, **settings: Any) -> A
         return validate_data(estimator, *given, **settings)
 
 
-def refuse_text(X: Any) -> None:
+def refuse_text(X: object) -> None:
     """Raise for text in X, also for text such as "3", which scikit-learn reads as a number in some calls only."""
     is_numeric = is_sparse(X) or (isinstance(X, np.ndarray) and X.dtype.kind in "biufcmMV")
     array = np.zeros(0) if is_numeric else as_array(X, "X")
@@ -108,7 +108,7 @@ def refuse_text(X: Any) -> None:
             )
 
 
-def readable_targets(y: Any, name: str) -> Any:
+def readable_targets(y: object, name: str) -> Any:
     """Return targets that scikit-learn reads without changing one; raise for missing labels."""
     y = convertible(y, name)
     if is_sparse(y) or not (hasattr(y, "dtype") or isinstance(y, (list, tuple))):

@@ -35,7 +35,7 @@ class EstimatorTerms:
 
     opening = "net = model.network_"
 
-    def __init__(self, parameters: Mapping[str, Any], is_weighted: bool) -> None:
+    def __init__(self, parameters: Mapping[str, object], is_weighted: bool) -> None:
         self.parameters = dict(parameters)
         self.is_weighted = is_weighted
 
@@ -52,7 +52,7 @@ class EstimatorTerms:
         """Return code that continues training from the current weights."""
         return f"{self.code({'max_iter': epochs, 'warm_start': True})}  # continues from the current weights"
 
-    def changed_network(self, network: Model, parts: Sequence[Any], penalties: Sequence[Regularizer]) -> str:
+    def changed_network(self, network: Model, parts: Sequence[object], penalties: Sequence[Regularizer]) -> str:
         """Return code that fits again with other layers and regularizers."""
         before = layer_parameters(network.layers, self.parameters) | penalty_parameters(network.regularizers)
         after = layer_parameters(parts, self.parameters) | penalty_parameters(penalties)
@@ -63,7 +63,7 @@ class EstimatorTerms:
                     changed[name] = default
         return self.code(changed | init_parameter(network.layers, parts, self.parameters))
 
-    def optimizer_parameters(self, optimizer: Part) -> dict[str, Any]:
+    def optimizer_parameters(self, optimizer: Part) -> dict[str, object]:
         """Return the parameters for an optimizer: only the learning rate, if nothing else differs."""
         estimator = SimpleNamespace(**self.parameters)
         if "<" in repr(optimizer):  # a custom schedule, whose repr is not code
@@ -71,7 +71,7 @@ class EstimatorTerms:
         parts = list(optimizer.parts)
         if estimator.clip is not None:  # which adds a ClipByNorm
             parts = [part for part in parts if not isinstance(part, ClipByNorm)]
-        rate = parts[-1].lr
+        rate = getattr(parts[-1], "lr", None)
         chosen = Chain(*parts) if len(parts) > 1 else parts[0]
         if estimator.schedule is not None:
             before: Any = optimizer_of(estimator)  # not L-BFGS, which does not support schedules
@@ -84,7 +84,7 @@ class EstimatorTerms:
                 return {"learning_rate_init": rate}
         return {"optimizer": chosen}
 
-    def code(self, changed: Mapping[str, Any]) -> str:
+    def code(self, changed: Mapping[str, object]) -> str:
         """Return code that sets parameters and fits."""
         arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
         set_params = f".set_params({arguments})" if arguments else ""
@@ -92,7 +92,7 @@ class EstimatorTerms:
         return f"model{set_params}.fit(X, y)" + ("  # and your sample_weight" if needs_weights else "")
 
 
-def layer_parameters(layers: Sequence[Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+def layer_parameters(layers: Sequence[object], parameters: Mapping[str, object]) -> dict[str, object]:
     """Return the parameters for layers; the estimator adds the last one itself."""
     hidden = layers[:-1]
     has_norm = any(isinstance(layer, BatchNorm) for layer in hidden)
@@ -117,10 +117,10 @@ def penalty_parameters(penalties: Sequence[Regularizer]) -> dict[str, float]:
 
 
 def init_parameter(
-    before: Sequence[Any],
-    after: Sequence[Any],
-    parameters: Mapping[str, Any],
-) -> dict[str, Any]:
+    before: Sequence[object],
+    after: Sequence[object],
+    parameters: Mapping[str, object],
+) -> dict[str, object]:
     """Return ``init`` if the initial weights change: the default, or zeros in the last layer."""
     if not isinstance(after[-1], (Dense, BatchNorm)):  # code for a last layer with a constant initial output
         hidden = sum(isinstance(layer, Dense) for layer in after[:-1])

@@ -92,7 +92,7 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         clip: float | None = None,
         optimizer: Part | LBFGS | None = None,
         schedule: Schedule | None = None,
-        validation_set: tuple[Any, ...] | float | None = None,
+        validation_set: tuple[object, ...] | float | None = None,
         scoring: str | Callable[..., float] | None = None,
         callbacks: Sequence[Callback] = (),
         init: InitializerLike | Sequence[InitializerLike] = None,

@@ -49,7 +49,7 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         ensemble: int = 1,
         time: float | None = None,
         recipe: TableRecipe | None = None,
-        random_state: Any = None,
+        random_state: object = None,
         engine: str = "auto",
     ) -> None:
         self.ensemble = ensemble
@@ -113,7 +113,7 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         if self.recipe is not None and not isinstance(self.recipe, TableRecipe):
             raise InputError(f"recipe must be a TableRecipe or None, not {self.recipe!r}.")
 
-    def _table(self, X: Any, *, reset: bool) -> dict[str, Any]:
+    def _table(self, X: Any, *, reset: bool) -> dict[str, object]:
         """Return the columns of a table or of an array by name."""
         if is_sparse(X):
             raise InputError("Sparse input is not supported: convert it with X.toarray().")
@@ -134,7 +134,7 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         names = [f"x{i}" for i in range(array.shape[1])] if known is None else [str(name) for name in known]
         return dict(zip(names, array.T, strict=True))
 
-    def _encode(self, table: Mapping[str, Any]) -> Array:
+    def _encode(self, table: Mapping[str, object]) -> Array:
         """Encode columns as the inputs of the networks."""
         return as_inputs(self.columns_.encode(table, unknown="ignore"))
 
@@ -296,7 +296,7 @@ def text_classes(classes: Array) -> Array:
     return np.arange(len(classes))
 
 
-def learn_columns(table: Mapping[str, Any], target: str, scale: tuple[float, float] | None, missing: str) -> Columns:
+def learn_columns(table: Mapping[str, object], target: str, scale: tuple[float, float] | None, missing: str) -> Columns:
     """Learn the encoding of each column; constant columns are left out, unless all are constant."""
     found = [learn_column(name, values, missing) for name, values in table.items()]
     kept = [column for column, varies in found if varies] or [column for column, _ in found]
@@ -305,7 +305,7 @@ def learn_columns(table: Mapping[str, Any], target: str, scale: tuple[float, flo
     return Columns(tuple(kept), target, scale)
 
 
-def learn_column(name: str, values: Any, missing: str) -> tuple[Column, bool]:
+def learn_column(name: str, values: object, missing: str) -> tuple[Column, bool]:
     """Learn one column, of numbers or of categories; return it and whether its values differ.
 
     Later tables may have gaps in any column, so numbers always have a fill value.
@@ -319,7 +319,7 @@ def learn_column(name: str, values: Any, missing: str) -> tuple[Column, bool]:
     return replace(column, fill=column.mean), varies
 
 
-def numbers_in(values: Any, name: str) -> Array | None:
+def numbers_in(values: object, name: str) -> Array | None:
     """Return a column as float64 with NaN for gaps; None if it has text that is no number, or categories."""
     if str(getattr(values, "dtype", "")).lower() in ("category", "categorical", "enum"):
         return None
@@ -337,7 +337,7 @@ def has_infinity(values: Array) -> bool:
     return any(isinstance(value, float) and value in (np.inf, -np.inf) for value in values)
 
 
-def learn_categories(name: str, values: Any, missing: str) -> tuple[CategoryColumn, bool]:
+def learn_categories(name: str, values: object, missing: str) -> tuple[CategoryColumn, bool]:
     """Learn the most frequent categories of a column; others, and gaps without a category, become zeros."""
     words = []
     given = as_list(values)

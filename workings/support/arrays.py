@@ -161,7 +161,7 @@ def as_random(seed: int | RandomSource | None) -> RandomSource:
     return np.random.default_rng(seed)
 
 
-def state_of(source: RandomSource) -> Any:
+def state_of(source: RandomSource) -> object:
     """Return the state of a random generator."""
     return source.get_state(legacy=False) if isinstance(source, np.random.RandomState) else source.bit_generator.state
 

@@ -59,7 +59,7 @@ def as_array(values: object, name: str) -> NDArray[Any]:
     return array
 
 
-def convertible(values: Any, name: str) -> Any:
+def convertible(values: object, name: str) -> object:
     """Return values that ``np.asarray`` converts without changing one; raise for others.
 
     Raises
@@ -84,7 +84,7 @@ def convertible(values: Any, name: str) -> Any:
     return values
 
 
-def convertible_list(values: Any, name: str) -> Any:
+def convertible_list(values: Any, name: str) -> object:
     """Return a list, or an object array of it if NumPy would change a value."""
     if any(issubclass(kind, np.ma.MaskedArray) for kind in set(map(type, values))):
         for row, each in enumerate(values):
@@ -103,7 +103,7 @@ def convertible_list(values: Any, name: str) -> Any:
     return kept if changes and kept.shape == found.shape else found
 
 
-def refuse_final_nul(values: Iterable[Any], name: str) -> None:
+def refuse_final_nul(values: Iterable[object], name: str) -> None:
     """Raise for text that ends with the character of number 0, which NumPy drops: "a" and "a\\0" would become equal."""
     for row, value in enumerate(values):
         if isinstance(value, str) and value.endswith("\0"):
@@ -175,7 +175,7 @@ def refuse_masked(values: Any, row: tuple[int, ...], name: str) -> None:
 # -- single values ---------------------------------------------------------------------------
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: object) -> bool:
     """Return whether a value is missing: None, NaN, masked, or pandas' NA and NaT.
 
     >>> [is_missing(value) for value in (None, float("nan"), np.ma.masked, 0, "")]

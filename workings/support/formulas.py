@@ -17,7 +17,6 @@ import textwrap
 import tokenize
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ OWN_NAMES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorE
 
 
 @functools.lru_cache(maxsize=1024)
-def read_formula(function: Callable[..., Any]) -> Formula | None:
+def read_formula(function: Callable[..., object]) -> Formula | None:
     """Parse a plain function; return None if it is not straight-line code or has no source.
 
     >>> def line(x, W, b):
@@ -82,7 +81,7 @@ def read_formula(function: Callable[..., Any]) -> Formula | None:
     return Formula(tuple(a.arg for a in node.args.args), tuple(lines), results, words)
 
 
-def function_tree(function: Callable[..., Any]) -> ast.FunctionDef | None:
+def function_tree(function: Callable[..., object]) -> ast.FunctionDef | None:
     """Return the source of a function as syntax; None if there is no source, or it is not a ``def``."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
@@ -97,7 +96,7 @@ def only_positional(arguments: ast.arguments) -> ast.arguments | None:
     return None if any(extras) else arguments
 
 
-def letters_of(function: Callable[..., Any], known: Iterable[str]) -> tuple[str, ...]:
+def letters_of(function: Callable[..., object], known: Iterable[str]) -> tuple[str, ...]:
     """Return the letters that a function takes: its positional arguments without defaults.
 
     A function of one argument with an unknown name, such as ``np.sin``, is a function of ``z``.
@@ -132,11 +131,11 @@ def words_above(comments: dict[int, str], line: int) -> str:
     return " ".join(words)
 
 
-def meaning_of(function: Callable[..., Any], name: str) -> Any:
+def meaning_of(function: object, name: str) -> object:
     """Return the value that a free name in a function refers to (closure, global or builtin); None if nothing."""
-    closed = inspect.getclosurevars(function) if inspect.isfunction(function) else None
-    if closed is None:
+    if not inspect.isfunction(function):
         return None
+    closed = inspect.getclosurevars(function)
     for place in (closed.nonlocals, closed.globals, function.__globals__, vars(builtins)):
         if name in place:
             return place[name]

@@ -32,7 +32,7 @@ OF_EVERY_CLASS = {"__module__", "__qualname__", "__doc__", "__dict__", "__weakre
                   "__firstlineno__", "__static_attributes__", "__abstractmethods__", "_abc_impl"}  # fmt: skip
 
 
-def identity(value: Any, known: Mapping[int, str] | None = None, *, is_strict: bool = True) -> str:
+def identity(value: object, known: Mapping[int, str] | None = None, *, is_strict: bool = True) -> str:
     """Return a text that says what a value is.
 
     Parameters
@@ -66,9 +66,9 @@ class Identification:
 
     def __init__(self, known: Mapping[int, str], is_strict: bool) -> None:
         self.known, self.is_strict = known, is_strict
-        self.seen: dict[int, tuple[Any, str]] = {}  # values by id, which keeps them alive, and their texts
+        self.seen: dict[int, tuple[object, str]] = {}  # values by id, which keeps them alive, and their texts
 
-    def text(self, value: Any) -> str:
+    def text(self, value: object) -> str:
         """Return the text of a value; a value that contains itself is numbered."""
         if isinstance(value, np.generic) and not isinstance(value, np.void):
             value = value.item()
@@ -81,7 +81,7 @@ class Identification:
             self.seen[id(value)] = value, self.text_of_new(value)
         return self.seen[id(value)][1]
 
-    def text_of_new(self, value: Any) -> str:
+    def text_of_new(self, value: object) -> str:
         """Return the text of a value that has not occurred yet."""
         for kind, method in KINDS.items():
             if isinstance(value, kind):
@@ -180,7 +180,7 @@ class Identification:
             return "empty"
         return self.text(content)
 
-    def text_of_global(self, value: Any, code: types.CodeType) -> str:
+    def text_of_global(self, value: object, code: types.CodeType) -> str:
         """Return the text of a global value; of a module that is not installed, with what the code may use of it."""
         if not isinstance(value, types.ModuleType) or is_installed(value.__name__):
             return self.text(value)
@@ -202,7 +202,7 @@ class Identification:
         parts = [*map(self.text, value.__bases__), *(f"{key}={self.entry(entry)}" for key, entry in own.items())]
         return f"{value.__name__} {checksum(' '.join(parts).encode())}"
 
-    def entry(self, value: Any) -> str:
+    def entry(self, value: object) -> str:
         """Return the text of the body of a class."""
         if isinstance(value, (staticmethod, classmethod)):
             return f"{type(value).__name__} {self.text(value.__func__)}"
@@ -211,7 +211,7 @@ class Identification:
         is_slot = isinstance(value, (types.MemberDescriptorType, types.GetSetDescriptorType))
         return "slot" if is_slot else self.text(value)
 
-    def object(self, value: Any) -> str:
+    def object(self, value: object) -> str:
         """Return the text of any other object, from what ``pickle`` would store."""
         try:
             reduce = copyreg.dispatch_table.get(type(value))

@@ -91,6 +91,6 @@ def interrupted_afterwards() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def is_replaceable(handler: Any) -> bool:
+def is_replaceable(handler: object) -> bool:
     """Whether a handler is Python's own, or belongs to a training whose callback runs this one."""
     return handler is signal.default_int_handler or isinstance(getattr(handler, "__self__", None), Interruption)

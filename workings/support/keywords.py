@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from workings.errors import KeywordError, count_of, nearest
 from workings.support.synonyms import ADVICE, PARAMETERS
@@ -35,7 +35,7 @@ class CheckedKeywords:
     workings.errors.KeywordError: Circle needs epochs. It has: epochs.
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+    def __new__(cls, *args: object, **kwargs: object) -> Self:
         if cls.__init__ is object.__init__:
             if args or kwargs:
                 raise wrong_call(cls.__name__, without_parameters, args, kwargs) or TypeError(cls.__name__)
@@ -71,7 +71,7 @@ def checked(function: Callable[P, T], owner: str) -> Callable[P, T]:
 
 
 def wrong_call(
-    owner: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    owner: str, function: Callable[..., object], args: tuple[object, ...], kwargs: Mapping[str, object]
 ) -> KeywordError | None:
     """Return the error for arguments that a function does not take; None if it takes them.
 

@@ -60,7 +60,7 @@ class Range:
         high = f"at most {self.at_most:g}" if self.at_most < math.inf else f"below {self.below:g}"
         return " and ".join(bound for bound in (low, high) if "inf" not in bound)
 
-    def check(self, owner: str, name: str, value: Any) -> Any:
+    def check(self, owner: str, name: str, value: object) -> Any:
         """Return the value as a Python number.
 
         Raises
@@ -78,7 +78,7 @@ def number(**bounds: float) -> dict[str, Any]:
     return {"range": Range(**bounds)}  # type: ignore[arg-type]
 
 
-def whole_number(*, at_least: int, optional: bool = False) -> dict[str, Any]:
+def whole_number(*, at_least: int, optional: bool = False) -> dict[str, object]:
     """Return the metadata of a field that holds a whole number."""
     return {"range": Range(at_least=at_least, whole=True, optional=optional)}
 

@@ -78,7 +78,7 @@ class RowStream(CheckedKeywords):
 
     def __init__(self, source: Any, *, window: int | None = None, block: int | None = None, name: str = "X") -> None:
         self.source, self.name = source, name
-        self.convert: Callable[[Any], NDArray[Any]] | None = None
+        self.convert: Callable[[object], NDArray[Any]] | None = None
         self.shape: tuple[int, ...] = (length_of(source, name),)
         first = self[0:1]
         self.dtype: np.dtype[Any] = first.dtype
@@ -225,7 +225,7 @@ def checked_size(given: int | None, name: str) -> int | None:
     return rows
 
 
-def block_starts(source: Any, n: int, block: int | None, bytes_per_row: int) -> NDArray[np.int64]:
+def block_starts(source: object, n: int, block: int | None, bytes_per_row: int) -> NDArray[np.int64]:
     """Return the first row of each block of a source: as given, or whole chunks of about 1 MB."""
     if block is None:
         own = getattr(source, "starts", None)
@@ -239,7 +239,7 @@ def block_starts(source: Any, n: int, block: int | None, bytes_per_row: int) -> 
     return np.arange(0, n, block)
 
 
-def is_source(values: Any) -> bool:
+def is_source(values: object) -> bool:
     """Return whether an object is a source of rows that are not in memory.
 
     >>> class Rows:
@@ -259,7 +259,7 @@ def is_source(values: Any) -> bool:
     return hasattr(kind, "__getitem__") and (hasattr(kind, "__len__") or hasattr(values, "shape"))
 
 
-def opened(values: Any, name: str = "X") -> Any:
+def opened(values: object, name: str = "X") -> Any:
     """Return a stream of a large source, a small source as an array, and anything else as it is."""
     if isinstance(values, RowStream) or not is_source(values):
         return values
@@ -269,7 +269,7 @@ def opened(values: Any, name: str = "X") -> Any:
     return stream.array() if len(stream) * stream.bytes_per_row <= READ_AT_ONCE else stream
 
 
-def in_memory(values: Any, name: str = "y") -> Any:
+def in_memory(values: object, name: str = "y") -> Any:
     """Return all rows of a source as an array, and anything else as it is."""
     if isinstance(values, np.memmap) or not (isinstance(values, RowStream) or is_source(values)):
         return values
@@ -277,7 +277,7 @@ def in_memory(values: Any, name: str = "y") -> Any:
     return stream[0 : len(stream)]
 
 
-def stream_of(values: Any, X: RowStream, name: str) -> RowStream:
+def stream_of(values: object, X: RowStream, name: str) -> RowStream:
     """Return targets or weights as a stream; raise if they have another number of rows than X."""
     if not isinstance(values, RowStream):
         values = RowStream(values if is_source(values) else as_array(values, name), name=name)
@@ -289,7 +289,7 @@ def stream_of(values: Any, X: RowStream, name: str) -> RowStream:
 
 def forget_pages(rows: np.memmap[Any, Any]) -> None:
     """Release the memory of a mapped file that was read; the system keeps the file in its own cache if it can."""
-    mapped: Any = rows
+    mapped: object = rows
     while mapped is not None and not isinstance(mapped, mmap.mmap):
         mapped = getattr(mapped, "base", None)
     is_shared = getattr(rows, "mode", "c") != "c"  # pages of copy-on-write may hold changes

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from workings.errors import InputError
+
+if TYPE_CHECKING:
+    from workings.support.interfaces import SparseMatrix
 
 # Limits on the size of the dense array in bytes.  Up to DENSE_AT_ONCE (32 MB), a sparse X is converted immediately;
 # larger ones are converted in portions of that size.  Above DENSE_AT_MOST (1 GB), nothing is converted.
@@ -40,7 +43,7 @@ class SparseRows:
            [3.]]))
     """
 
-    def __init__(self, matrix: Any) -> None:
+    def __init__(self, matrix: SparseMatrix) -> None:
         self.matrix = matrix
 
     @property
@@ -50,10 +53,9 @@ class SparseRows:
         return int(n), int(n_in)
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> np.dtype[np.generic]:
         """The dtype of the entries."""
-        found: np.dtype[Any] = self.matrix.dtype
-        return found
+        return self.matrix.dtype
 
     @property
     def dense_bytes(self) -> int:
@@ -61,28 +63,27 @@ class SparseRows:
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
-    def T(self) -> Any:  # named like NumPy's attribute
+    def T(self) -> SparseMatrix:  # named like NumPy's attribute
         """The transposed matrix."""
         return self.matrix.T
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice | NDArray[Any]) -> SparseRows:
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> SparseRows:
         return SparseRows(self.matrix[rows])
 
-    def __matmul__(self, other: NDArray[Any]) -> NDArray[Any]:
-        product: NDArray[Any] = self.matrix @ other
-        return product
+    def __matmul__(self, other: NDArray[np.floating]) -> NDArray[np.floating]:
+        return self.matrix @ other
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.generic]:
         return self.dense().astype(dtype or self.dtype, copy=False)
 
     def tobytes(self) -> bytes:
         """Return the matrix's data and structure as bytes, for fingerprints."""
         return b"".join(part.tobytes() for part in (self.matrix.data, self.matrix.indices, self.matrix.indptr))
 
-    def dense(self) -> NDArray[Any]:
+    def dense(self) -> NDArray[np.floating]:
         """Convert to a dense array.
 
         Raises
@@ -96,8 +97,7 @@ class SparseRows:
                 f"{n:,} sparse rows of {n_in:,} columns would be a dense array of {self.dense_bytes / 2**30:.1f} GB, "
                 f"which this operation needs. Pass fewer rows, such as X[:100], or train with a smaller batch_size."
             )
-        array: NDArray[Any] = np.ascontiguousarray(self.matrix.toarray())
-        return array
+        return np.ascontiguousarray(self.matrix.toarray())
 
 
 def is_sparse(X: object) -> bool:
@@ -111,6 +111,6 @@ def is_sparse(X: object) -> bool:
     return scipy_sparse is not None and bool(scipy_sparse.issparse(X))
 
 
-def dense(X: NDArray[Any] | SparseRows) -> NDArray[Any]:
+def dense(X: NDArray[np.floating] | SparseRows) -> NDArray[np.floating]:
     """Return rows as a dense array."""
     return X.dense() if isinstance(X, SparseRows) else X

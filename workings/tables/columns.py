@@ -21,6 +21,7 @@ from numpy.typing import DTypeLike
 from workings.errors import FileError, InputError, all_of, some, unknown_name
 from workings.support.arrays import Array, Values, describe
 from workings.support.conversion import as_array, is_arrow, refuse_lazy
+from workings.support.json_values import JsonObject
 from workings.support.keywords import CheckedKeywords
 from workings.support.sparse import is_sparse
 from workings.tables.dates import DatePart
@@ -155,13 +156,13 @@ class NumberColumn(CheckedKeywords):
         """Return this column with a fill value, unless it has one; ``value`` is standardized."""
         return self if self.fill is not None else replace(self, fill=float(original(value, self.mean, self.std)))
 
-    def read(self, values: Any) -> Array:
+    def read(self, values: object) -> Array:
         """Return the column of a table as float64, with NaN for missing values."""
         if self.date is not None:
             return self.date.read(values, marks=self.fill is not None)
         return read_numbers(values, self.name, marks=self.fill is not None, form=self.form)
 
-    def gap_mask(self, values: Any) -> Array:
+    def gap_mask(self, values: object) -> Array:
         """Return a mask of the missing values of the column of a table."""
         return np.isnan(self.read(values))
 
@@ -169,7 +170,7 @@ class NumberColumn(CheckedKeywords):
         """Return a mask of the missing values that are not filled."""
         return np.isnan(x) if self.fill is None else np.zeros(len(x), dtype=bool)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return a dict that JSON can store."""
         plain = {"kind": self.kind, "name": self.name, "mean": self.mean, "std": self.std, "fill": self.fill}
         more: dict[str, Any] = {"indicator": True} if self.indicator else {}
@@ -239,11 +240,11 @@ class CategoryColumn(CheckedKeywords):
         """The names of the resulting columns of X, one per category."""
         return tuple(f"{self.name}={category}" for category in self.categories)
 
-    def read(self, values: Any) -> Array:
+    def read(self, values: object) -> Array:
         """Return each row's category as a number, ``GAP`` or ``UNKNOWN``."""
         return read_codes(values, self.name, self.categories, marks=self.fill is not None)
 
-    def gap_mask(self, values: Any) -> Array:
+    def gap_mask(self, values: object) -> Array:
         """Return a mask of the missing values of the column of a table."""
         return np.asarray(self.read(values) == GAP)
 
@@ -252,9 +253,14 @@ class CategoryColumn(CheckedKeywords):
         is_refused = self.fill is None and self.unknown == "error"
         return codes == GAP if is_refused else np.zeros(len(codes), dtype=bool)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return a dict that JSON can store."""
-        about = {"kind": self.kind, "name": self.name, "categories": list(self.categories), "fill": self.fill}
+        about: JsonObject = {
+            "kind": self.kind,
+            "name": self.name,
+            "categories": list(self.categories),
+            "fill": self.fill,
+        }
         return about if self.unknown == "error" else {**about, "unknown": self.unknown}
 
     @classmethod
@@ -362,7 +368,7 @@ class Columns(CheckedKeywords):
         plain = [isinstance(each, NumberColumn) and (each.mean, each.std) == (0.0, 1.0) for each in self.columns]
         return places and all(plain) and not self.have_indicators
 
-    def named(self, X: Any) -> Any:
+    def named(self, X: object) -> Any:
         """Return an array with the columns of such a table as a table with names; anything else unchanged."""
         if self.array_width is None or is_sparse(X) or column_names(X):
             return X
@@ -405,7 +411,7 @@ class Columns(CheckedKeywords):
         return [start for start, column in zip(starts, self.columns, strict=False) if isinstance(column, NumberColumn)]
 
     @naming_lines
-    def encode(self, table: Any, *, unknown: str = "error") -> Array:
+    def encode(self, table: object, *, unknown: str = "error") -> Array:
         """Encode a table as X, of shape (n, n_in), float64.
 
         Parameters
@@ -443,7 +449,7 @@ class Columns(CheckedKeywords):
         self.refuse_overflow(X, numbers)
         return X
 
-    def read(self, values: Mapping[str, Any]) -> list[Array]:
+    def read(self, values: Mapping[str, object]) -> list[Array]:
         """Read each column; one error lists all columns that cannot be read."""
         read: list[Array] = []
         problems: list[InputError] = []
@@ -477,7 +483,7 @@ class Columns(CheckedKeywords):
         }
         return [missing_values(gaps, PREDICT_FIX)] if gaps else []
 
-    def unknown_problems(self, read: Sequence[Array], values: Mapping[str, Any]) -> list[InputError]:
+    def unknown_problems(self, read: Sequence[Array], values: Mapping[str, object]) -> list[InputError]:
         """Return an error for each column with a category that was not in the training table."""
         problems = []
         for column, codes in zip(self.columns, read, strict=True):
@@ -531,7 +537,7 @@ class Columns(CheckedKeywords):
             return bool(log_ratio > RAW_LOG_RATIO)
         return bool(raw > scaled and (decided >= CLEAR_SHARE or log_ratio > 0))
 
-    def stored(self, classes: Sequence[Any], reason: str) -> dict[str, Any]:
+    def stored(self, classes: Sequence[object], reason: str) -> dict[str, Any]:
         """Return the dict for ``network.preprocessing``, which ``columns_in`` and ``Preprocessing.from_dict`` read."""
         mean, std = self.scale or (0.0, 1.0)
         about = {"classes": list(classes)} if len(classes) else {"mean": mean, "std": std}
@@ -558,7 +564,7 @@ def position_names(count: int) -> tuple[str, ...]:
     return tuple(f"x{place}" for place in range(count))
 
 
-def column_names(table: Any) -> tuple[Any, ...]:
+def column_names(table: object) -> tuple[object, ...]:
     """Return the column names of a dict, a pandas, polars or Arrow table, or a structured array.
 
     The result is empty for anything else, and for a table whose names are only the numbers of its columns.
@@ -574,7 +580,7 @@ def column_names(table: Any) -> tuple[Any, ...]:
     return () if all(isinstance(name, numbers.Integral) for name in names) else names
 
 
-def values_in(table: Any, columns: Sequence[Column]) -> dict[str, Any]:
+def values_in(table: Any, columns: Sequence[Column]) -> dict[str, object]:
     """Return the values of some columns of a table; categories from a CSV file as the file's text."""
     names = column_names(table)
     wanted = list(dict.fromkeys(column.source for column in columns))
@@ -593,7 +599,7 @@ def values_in(table: Any, columns: Sequence[Column]) -> dict[str, Any]:
     return values
 
 
-def refuse_absent(wanted: Iterable[str], names: Sequence[Any]) -> None:
+def refuse_absent(wanted: Iterable[str], names: Sequence[object]) -> None:
     """Raise for a table that lacks a column that the model was trained on."""
     absent = [name for name in wanted if name not in names]
     if absent:
@@ -622,7 +628,7 @@ def category_indicators(codes: Array, column: CategoryColumn) -> Array:
     return np.asarray(np.arange(column.width) == np.where(codes == GAP, filling, codes))
 
 
-def columns_in(stored: Mapping[str, Any] | None) -> Columns | None:
+def columns_in(stored: Mapping[str, object] | None) -> Columns | None:
     """Read the columns from ``network.preprocessing``; None if the network has no table.
 
     Raises
@@ -648,7 +654,7 @@ def columns_in(stored: Mapping[str, Any] | None) -> Columns | None:
         ) from error
 
 
-def read_stored(stored: object) -> tuple[Columns, tuple[Any, ...], str]:
+def read_stored(stored: object) -> tuple[Columns, tuple[object, ...], str]:
     """Read the stored form: the columns, the classes of the target (empty for numbers), and the reason for the task.
 
     Raises
@@ -682,14 +688,14 @@ def stored_array_width(width: object, columns: Sequence[Column]) -> int | None:
     return width
 
 
-def stored_classes(stored: object) -> tuple[str, tuple[Any, ...], None]:
+def stored_classes(stored: object) -> tuple[str, tuple[object, ...], None]:
     """Return the name and the classes of a stored classification target."""
     _, name, classes = stored_entries(stored, ("task", "name", "classes"))
     labels = tuple(stored_label(label) for label in stored_list(classes, "the classes"))
     return stored_word(name, "the target's name"), labels, None
 
 
-def stored_scale(stored: object) -> tuple[str, tuple[Any, ...], tuple[float, float]]:
+def stored_scale(stored: object) -> tuple[str, tuple[object, ...], tuple[float, float]]:
     """Return the name, the mean and the standard deviation of a stored regression target."""
     _, name, mean, std = stored_entries(stored, ("task", "name", "mean", "std"))
     scale = stored_number(mean, "the target's mean"), stored_spread(std, "the target's std")

@@ -116,7 +116,7 @@ class DatePart(CheckedKeywords):
     part: str
     form: str = ISO
 
-    def read(self, values: Any, *, marks: bool) -> Array:
+    def read(self, values: object, *, marks: bool) -> Array:
         """Return this part of each value, as float64 with NaN for missing values."""
         known: dict[Any, float] = {}
         found = []
@@ -129,7 +129,7 @@ class DatePart(CheckedKeywords):
                 known[value] = found[-1]
         return np.array(found, dtype=np.float64)
 
-    def number(self, value: Any, row: int, *, marks: bool) -> float:
+    def number(self, value: object, row: int, *, marks: bool) -> float:
         """Return this part of one value; raise for a value that is no date."""
         if is_gap(value) or (marks and isinstance(value, str) and not unmarked(value.strip())):
             return math.nan
@@ -230,7 +230,7 @@ def find_date_format(texts: Sequence[str], name: str, order: str | None = None) 
     return best[0]
 
 
-def parts_of(values: Any, source: str, form: str, *, marks: bool) -> dict[str, Array]:
+def parts_of(values: object, source: str, form: str, *, marks: bool) -> dict[str, Array]:
     """Return the parts of a column of dates that differ from row to row.
 
     >>> sorted(parts_of(["2024-01-05", "2024-02-06"], "day", "", marks=False))

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 def read_table(
     path: str | os.PathLike[str],
     *,
-    columns: Columns | Mapping[str, Any] | None = None,
+    columns: Columns | Mapping[str, object] | None = None,
     decimal: str | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
@@ -407,7 +407,7 @@ class FileText:
             return frame
         return frame.with_columns([texts for texts in self.texts(whole) if is_zero_padded(texts)])
 
-    def dates(self, frame: pl.DataFrame, unusual: Mapping[str, Any]) -> list[pl.Series]:
+    def dates(self, frame: pl.DataFrame, unusual: Mapping[str, object]) -> list[pl.Series]:
         """Return the text columns that may hold dates in ISO format, converted if all of their values are.
 
         Other formats stay text, because polars would read 05/01/2024 with the day first.  Only these columns are parsed
@@ -426,7 +426,7 @@ class FileText:
         )
         return found.get_columns()
 
-    def unusual_columns(self) -> dict[str, Any]:
+    def unusual_columns(self) -> dict[str, object]:
         """Return the columns to read as text first: with very long whole numbers, or digits of other scripts."""
         polars = load_polars()
         if not UNUSUAL_DIGITS.search(self.content):

@@ -114,7 +114,7 @@ def unmarked(text: str) -> str:
 
 def read_columns(
     path: str, numbers: tuple[str, ...], marked: tuple[str, ...] = (), formats: tuple[tuple[str, ...], ...] = ()
-) -> dict[str, list[Any]]:
+) -> dict[str, list[object]]:
     """Read the columns of a CSV file by name, as numbers or as text without surrounding blanks.
 
     Parameters

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError, all_of, count_of, some
 from workings.support.arrays import Array
+from workings.support.json_values import JsonObject
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.tables.cells import (
     date_format,
@@ -213,7 +214,7 @@ class Preprocessing(CheckedKeywords):
             target = replace(NumberTarget.learn(with_gaps(numbers)), form=target.form)
         return replace(self, columns=columns, target=target)
 
-    def transform(self, frame: Any, *, unknown: str = "error") -> Array:
+    def transform(self, frame: object, *, unknown: str = "error") -> Array:
         """Encode a table as inputs ``X``, of shape (n, n_features), float64.
 
         Parameters
@@ -333,7 +334,7 @@ class Preprocessing(CheckedKeywords):
         parts += ["gaps filled"] if any(column.fill is not None for column in self.columns) else []
         return f"{', '.join(parts)}; {self.target.describe()}"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return a dict of lists, text and numbers, which JSON stores exactly."""
         return self.table_columns.stored(self.classes, self.reason)
 
@@ -363,7 +364,7 @@ class Preprocessing(CheckedKeywords):
         return cls(columns.columns, target, reason)
 
 
-def check_learned(columns: Columns, classes: tuple[Any, ...]) -> None:
+def check_learned(columns: Columns, classes: tuple[object, ...]) -> None:
     """Raise for names, categories and classes that ``Preprocessing.learn`` cannot produce."""
     names = [
         stored_text(name, "a column's name") for name in (*(each.name for each in columns.columns), columns.target)

@@ -18,7 +18,7 @@ def damaged(what: str, expected: str, value: object) -> FileError:
     )
 
 
-def stored_entries(stored: object, keys: tuple[str, ...]) -> list[Any]:
+def stored_entries(stored: object, keys: tuple[str, ...]) -> list[object]:
     """Return the values of a dict; raise unless it has exactly these keys."""
     if not isinstance(stored, dict):
         raise damaged("each record", "a dict", stored)

@@ -66,10 +66,10 @@ class TableStream(CheckedKeywords):
 
 @checked_keywords
 def stream(
-    source: Any,
+    source: object,
     target: str | None = None,
     *,
-    preprocessing: Preprocessing | Mapping[str, Any] | None = None,
+    preprocessing: Preprocessing | Mapping[str, object] | None = None,
     task: str = "auto",
     missing: str | None = None,
     drop: Iterable[str] = (),
@@ -247,7 +247,7 @@ def open_parquet(source: Any, datasets: Any) -> Any:
         raise FileError(f"{str(path)!r} is not readable as Parquet: {first_line(error)}. Write it again.") from error
 
 
-def pieces_of(fragment: Any) -> dict[Any, int]:
+def pieces_of(fragment: Any) -> dict[object, int]:
     """Return the row groups of a Parquet file, or another file as a whole, with the number of rows of each."""
     if not hasattr(fragment, "split_by_row_group"):
         return {fragment: fragment.count_rows()}

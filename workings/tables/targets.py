@@ -201,7 +201,7 @@ Target = ClassTarget | NumberTarget
 TARGET_TASKS: dict[str, type[Target]] = {kind.task: kind for kind in (ClassTarget, NumberTarget)}
 
 
-def label_text(label: Any) -> str:
+def label_text(label: object) -> str:
     """Return a label as text for column names."""
     return str(label).lower() if isinstance(label, bool) else str(label)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from workings.errors import InputError
 from workings.support.arrays import Array
+from workings.support.json_values import JsonObject
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn, values_in
 from workings.tables.schema import damaged, stored_entries, stored_list, stored_number, stored_text
 from workings.tables.values import GAP, UNKNOWN
@@ -43,7 +43,7 @@ class ColumnShares:
     shares: tuple[float, ...]
 
     @classmethod
-    def learn(cls, column: NumberColumn | CategoryColumn, values: Any) -> ColumnShares:
+    def learn(cls, column: NumberColumn | CategoryColumn, values: object) -> ColumnShares:
         """Learn the distribution of a column's values."""
         if isinstance(column, CategoryColumn):
             return cls(column.name, (), tuple(category_shares(column, values).tolist()))
@@ -69,7 +69,7 @@ class ColumnShares:
             steps, values = [*np.cumsum(self.shares)], [*range(len(known)), GAP, UNKNOWN]
         return np.array(values, dtype=np.float64)[np.searchsorted(steps, u, side="right")]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return a dict that JSON can store."""
         return {"name": self.name, "points": list(self.points), "shares": list(self.shares)}
 
@@ -93,7 +93,7 @@ def number_shares(points: Array, x: Array) -> Array:
     return np.append(below, 1 - len(known) / max(len(x), 1))
 
 
-def category_shares(column: CategoryColumn, values: Any) -> Array:
+def category_shares(column: CategoryColumn, values: object) -> Array:
     """Return the shares of the categories and of missing values; unknown categories have the rest."""
     codes = column.read(values)
     counts = np.bincount(codes[codes >= 0], minlength=column.width)
@@ -126,7 +126,7 @@ class TrainingRows:
         return numbers, codes.astype(np.int64)
 
     @classmethod
-    def learn(cls, columns: Columns, table: Any, rows: int, residuals: Array | None = None) -> TrainingRows:
+    def learn(cls, columns: Columns, table: object, rows: int, residuals: Array | None = None) -> TrainingRows:
         """Learn the distributions of a table's columns; of many errors, evenly spaced ones are kept."""
         values = values_in(table, columns.columns)
         found = tuple(ColumnShares.learn(column, values[column.source]) for column in columns.columns)
@@ -135,7 +135,7 @@ class TrainingRows:
             errors = errors[np.linspace(0, len(errors) - 1, MOST_RESIDUALS).round().astype(int)]
         return cls(rows, found, tuple(errors.tolist()))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return a dict that JSON can store."""
         columns = [column.to_dict() for column in self.columns]
         return {"rows": self.rows, "columns": columns, "residuals": list(self.residuals)}
@@ -173,7 +173,7 @@ class TrainingRows:
             )
         return self.residuals[rank - 1]
 
-    def drift(self, columns: Columns, table: Any, rows: int) -> list[str]:
+    def drift(self, columns: Columns, table: object, rows: int) -> list[str]:
         """Return a sentence for each column whose distribution differs from that of the training rows.
 
         The largest difference of shares is compared with what chance gives: by the bound of Dvoretzky, Kiefer and
@@ -223,6 +223,6 @@ def drift_sentence(column: NumberColumn | CategoryColumn, known: ColumnShares, b
     return f"column {column.name!r}: {shares[0]:.0f} % of the values {what}; in training {shares[1]:.0f} %"
 
 
-def training_rows_in(stored: Mapping[str, Any] | None) -> TrainingRows | None:
+def training_rows_in(stored: Mapping[str, object] | None) -> TrainingRows | None:
     """Read what ``network.preprocessing`` keeps of the training rows; None if it keeps nothing."""
     return None if stored is None or "training" not in stored else TrainingRows.from_dict(stored["training"])

@@ -64,7 +64,7 @@ def naming_lines(function: Callable[Parameters, Result]) -> Callable[Parameters,
     return with_lines
 
 
-def is_gap(value: Any) -> bool:
+def is_gap(value: object) -> bool:
     """Return whether a value is missing: None, NaN, masked, pandas' NA and NaT, or blank text.
 
     >>> [is_gap(value) for value in (None, float("nan"), " ", 0, "NA")]
@@ -73,7 +73,7 @@ def is_gap(value: Any) -> bool:
     return not value.strip() if isinstance(value, str) else is_missing(value)
 
 
-def as_list(values: Any) -> list[Any]:
+def as_list(values: Any) -> list[object]:
     """Return the values as Python objects where the column can convert them; dates stay dates."""
     kind = getattr(getattr(values, "dtype", None), "kind", "")
     if kind in ("m", "M"):  # NumPy converts some of them to integers
@@ -87,7 +87,7 @@ def as_list(values: Any) -> list[Any]:
 # -- numbers ---------------------------------------------------------------------------------
 
 
-def read_numbers(values: Any, name: str, *, marks: bool = False, form: NumberFormat | None = None) -> Array:
+def read_numbers(values: object, name: str, *, marks: bool = False, form: NumberFormat | None = None) -> Array:
     """Parse a numeric column as float64, with NaN for missing values; true and false are 1 and 0.
 
     Parameters
@@ -121,7 +121,7 @@ def read_numbers(values: Any, name: str, *, marks: bool = False, form: NumberFor
     return x
 
 
-def plain_numbers(values: Any) -> Array | None:
+def plain_numbers(values: object) -> Array | None:
     """Return a column that holds only numbers as float64; None for any other."""
     try:
         array = np.asarray(values)
@@ -161,7 +161,7 @@ def number_in_text(text: str, row: int, name: str, form: NumberFormat | None) ->
         ) from error
 
 
-def refuse_unusable(value: Any, row: int, name: str) -> None:
+def refuse_unusable(value: object, row: int, name: str) -> None:
     """Raise for dates, times, bytes and nested values."""
     if isinstance(value, (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)):
         raise InputError(
@@ -171,7 +171,7 @@ def refuse_unusable(value: Any, row: int, name: str) -> None:
     refuse_nested(value, row, name)
 
 
-def refuse_nested(value: Any, row: int, name: str) -> None:
+def refuse_nested(value: object, row: int, name: str) -> None:
     """Raise for bytes and nested values."""
     if isinstance(value, (bytes, Mapping, np.ndarray)) or (isinstance(value, Sequence) and not isinstance(value, str)):
         raise InputError(
@@ -218,7 +218,7 @@ def read_codes(values: Any, name: str, categories: Sequence[str], *, marks: bool
     return np.array(found, dtype=np.int64)
 
 
-def code_of(value: Any, row: int, name: str, known: Mapping[str, int], *, marks: bool) -> int:
+def code_of(value: object, row: int, name: str, known: Mapping[str, int], *, marks: bool) -> int:
     """Return the category index of one value, ``GAP`` or ``UNKNOWN``."""
     if isinstance(value, str) and value in known:
         return known[value]
@@ -232,7 +232,7 @@ def code_of(value: Any, row: int, name: str, known: Mapping[str, int], *, marks:
     return GAP if is_mark else UNKNOWN
 
 
-def spellings(value: Any) -> tuple[str, ...]:
+def spellings(value: object) -> tuple[str, ...]:
     """Return the possible spellings of a value as text, the most exact first.
 
     >>> spellings(" red "), spellings(4.0), spellings(4), spellings(True), spellings(datetime.datetime(2024, 1, 5))

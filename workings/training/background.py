@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from workings.engines.kernels.threads import threads, work_alone
 
@@ -44,7 +44,7 @@ class BackgroundThread:
         """Whether there are two processors for each running training."""
         return threads() >= 2 * BackgroundThread.trainings
 
-    def task(self, function: Callable[..., T], *arguments: Any) -> BackgroundTask[T]:
+    def task(self, function: Callable[..., T], *arguments: object) -> BackgroundTask[T]:
         """Queue a function call on the background thread; tasks run in the order of queuing."""
         if self.executor is None:
             from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +59,7 @@ class BackgroundTask(Generic[T]):
     Without a future, it runs in the thread that calls ``result``.
     """
 
-    def __init__(self, function: Callable[..., T], *arguments: Any, future: Future[T] | None = None) -> None:
+    def __init__(self, function: Callable[..., T], *arguments: object, future: Future[T] | None = None) -> None:
         self.function, self.arguments, self.future = function, arguments, future
 
     def result(self) -> T:
@@ -69,7 +69,7 @@ class BackgroundTask(Generic[T]):
         return self.future.result()
 
 
-def run_delayed(function: Callable[..., T], *arguments: Any) -> T:
+def run_delayed(function: Callable[..., T], *arguments: object) -> T:
     """Call a function after a short delay, so that the training thread can return to machine code first."""
     time.sleep(START_DELAY)
     return function(*arguments)

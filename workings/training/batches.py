@@ -55,7 +55,7 @@ class Position(NamedTuple):
     """The state of the random draws: the current row order, and the state of the random generator."""
 
     order: Array | None
-    generator: Any
+    generator: object
 
 
 class Batches:
@@ -224,7 +224,7 @@ def batch_bounds(rows: int, batch_size: int) -> Array:
     return np.column_stack([begins, np.minimum(begins + batch_size, rows)])
 
 
-def one_batch(stretch: Stretch, index: int) -> dict[str, Any]:
+def one_batch(stretch: Stretch, index: int) -> dict[str, object]:
     """Return the inputs of one step of a stretch by name."""
     start, stop = map(int, stretch.batches[index])
     rows = slice(start, stop) if stretch.order is None else stretch.order[start:stop]

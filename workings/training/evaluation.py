@@ -224,7 +224,7 @@ class Evaluation:
         named = self.targets.labels_for(flattened)
         return self.targets.labels_for(truth), named.reshape(*predicted.shape[:2], *named.shape[1:])
 
-    def part_of_metric(self, metric: Metric, part: Rows, predicted: Array) -> Any:
+    def part_of_metric(self, metric: Metric, part: Rows, predicted: Array) -> object:
         """Return what a metric needs to know of some rows: the number of right rows, or see ``part_of_score``."""
         if predicted.ndim == 1:
             return float(predicted[0])

@@ -108,7 +108,7 @@ def fit_many(
     return [model.history for model in models]
 
 
-def checked_networks(networks: Any) -> list[Model]:
+def checked_networks(networks: object) -> list[Model]:
     """Return networks as a list; raise an error if they are none, or if one occurs twice."""
     if isinstance(networks, Model) or not isinstance(networks, Sequence) or not networks:
         raise InputError(f"networks must be a list such as [Network(…), Network(…)], not {describe(networks)}.")
@@ -120,7 +120,7 @@ def checked_networks(networks: Any) -> list[Model]:
     return list(networks)
 
 
-def one_for_each(optimizer: Any, models: Sequence[Model]) -> list[Any]:
+def one_for_each(optimizer: object, models: Sequence[Model]) -> list[Any]:
     """Return an optimizer for each network."""
     if not isinstance(optimizer, (list, tuple)):
         return [optimizer] * len(models)

@@ -67,7 +67,7 @@ class History(Mapping[str, list[float]]):
         self.settings: dict[str, Any] = {}
         self.begun: dict[str, Array] = {}
         self.validation: Rows | None = None
-        self.diagnosis: Any = None
+        self.diagnosis: object = None
         self.terms: Any = None
         self.opening = ""
 
@@ -153,7 +153,7 @@ class History(Mapping[str, list[float]]):
         return f"<p>{in_html(repr(self))}</p>{svg_of(drawn)}"
 
 
-def unknown_history(name: str, columns: Mapping[str, Any]) -> KeyError:
+def unknown_history(name: str, columns: Mapping[str, object]) -> KeyError:
     """Return a KeyError, as a dict raises it, with the nearest name in its message."""
     if not columns:
         return KeyError(

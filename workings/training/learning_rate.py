@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 import numpy as np
 
 from workings.errors import InputError
-from workings.schedules import Constant, monitor_of, positive_rate, rate_at
+from workings.schedules import Constant, LearningRateSchedule, OnPlateau, monitor_of, positive_rate, rate_at
 from workings.support.arrays import Array
 
 
@@ -23,9 +23,9 @@ class LearningRate:
         The state of ``OnPlateau``; its entry ``"lr"`` replaces the schedule's rate.
     """
 
-    def __init__(self, schedule: Any) -> None:
+    def __init__(self, schedule: LearningRateSchedule | None) -> None:
         self.schedule = schedule
-        self.plateau: dict[str, Any] = {}
+        self.plateau: dict[str, float] = {}
 
     @property
     def monitor(self) -> str | None:
@@ -59,4 +59,4 @@ class LearningRate:
 
     def follow(self, value: float) -> None:
         """Update the rate from the monitored value of an epoch."""
-        self.plateau = self.schedule.follow(self.plateau, value)
+        self.plateau = cast(OnPlateau, self.schedule).follow(self.plateau, value)

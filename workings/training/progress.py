@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from typing import TextIO
 
 from workings.training.callbacks import Callback, RunningTraining
 
@@ -21,7 +21,7 @@ class Progress(Callback):
     only_observes = True
     every_epoch = False
 
-    def __init__(self, every: float = 0.2, stream: Any = None) -> None:
+    def __init__(self, every: float = 0.2, stream: TextIO | None = None) -> None:
         self.every, self.stream = every, stream
         self.last, self.began, self.first = 0.0, 0.0, 0
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from workings.errors import InputError, count_of, unknown_name
 from workings.metrics import METRICS, Metric
 from workings.optimizers import LBFGS, Part, checked_optimizer
+from workings.schedules import LearningRateSchedule
 from workings.support.arrays import describe
 from workings.support.ranges import as_number, as_plain, as_whole_number
 from workings.training.callbacks import Callback
@@ -71,7 +72,7 @@ class Recipe:
         return dict(self.metrics)  # type: ignore[arg-type]
 
     @property
-    def schedule(self) -> Any:
+    def schedule(self) -> LearningRateSchedule | None:
         """The learning rate as a function of the step; None for L-BFGS, which has none."""
         return self.optimizer.schedule
 
@@ -101,7 +102,7 @@ class Recipe:
         is_default = {name: value is defaults[name] for name, value in values.items()} | {"metrics": not self.metrics}
         return {name: value for name, value in values.items() if not is_default[name]}
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, object]:
         """Return the settings to store in the history."""
         weights = self.class_weight
         return {
@@ -116,7 +117,7 @@ class Recipe:
         }
 
 
-def whole_number(value: Any, name: str) -> int:
+def whole_number(value: object, name: str) -> int:
     """Return a whole number from 1 as an int; raise an error for anything else."""
     number = as_whole_number(value)
     if number is None or number < 1:
@@ -124,7 +125,7 @@ def whole_number(value: Any, name: str) -> int:
     return number
 
 
-def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
+def checked_callbacks(callbacks: object) -> tuple[Callback, ...]:
     """Check a list of callbacks and sort it: those that may go back to an earlier epoch first, checkpoints last.
 
     So the others see only epochs that are not undone, and checkpoints see the changes by the others.
@@ -156,7 +157,7 @@ def chosen_metrics(metrics: Sequence[str] | Mapping[str, Metric]) -> dict[str, C
     return {name: METRICS[name] for name in names}
 
 
-def checked_class_weight(given: Any) -> Labels:
+def checked_class_weight(given: object) -> Labels:
     """Raise an error unless class weights are None, "balanced", or a mapping of labels to numbers from 0."""
     if given is None or (isinstance(given, str) and given == "balanced"):
         return given

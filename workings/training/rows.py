@@ -90,6 +90,6 @@ class Rows(NamedTuple):
         return Rows(X, y, w)  # type: ignore[arg-type]
 
 
-def parts_of(array: Any) -> Iterator[Any]:
+def parts_of(array: object) -> Iterator[Any]:
     """Yield an array as one part, or the rows of a stream in parts."""
     return read_ahead(array[part] for part in array.parts()) if isinstance(array, RowStream) else iter([array])

@@ -17,7 +17,7 @@ from workings.training.rows import Rows, parts_of
 from workings.training.shuffling import SEED_BYTES
 
 
-def streamed_rows(model: Model, X: RowStream, y: Any, recipe: Recipe) -> tuple[Rows, Targets]:
+def streamed_rows(model: Model, X: RowStream, y: object, recipe: Recipe) -> tuple[Rows, Targets]:
     """Return the training set as streams, and the targets with their labels; build the model if it has no parameters.
 
     The rows are checked when they are read.
@@ -61,14 +61,14 @@ def split_stream(rows: Rows, share: float, model: Model) -> tuple[Rows, Rows]:
     return rows.split_blocks(share, int.from_bytes(model.rng.bytes(SEED_BYTES), "little"))
 
 
-def streamed_validation(model: Model, targets: Targets, X: RowStream, y: Any) -> Rows:
+def streamed_validation(model: Model, targets: Targets, X: RowStream, y: object) -> Rows:
     """Return a validation set as streams."""
     features = model.checked_stream(X, "validation X")
     encoded: Any = targets.encode_stream(stream_of(y, X, "validation y"), model.dtype)
     return Rows(features, encoded)
 
 
-def stream_of_weights(given: Any, X: RowStream, dtype: Any) -> RowStream:
+def stream_of_weights(given: object, X: RowStream, dtype: object) -> RowStream:
     """Return sample weights as a stream, of shape (n, 1)."""
 
     def convert(w: Array) -> Array:

@@ -61,7 +61,7 @@ class Record(NamedTuple):
 
     state: State
     epochs: int
-    plateau: dict[str, Any]
+    plateau: dict[str, float]
     position: Position
 
 

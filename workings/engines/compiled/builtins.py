@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,21 +25,21 @@ def bytes_of(array: ArrayValue) -> int:
     return BITS[array.kind] // 8
 
 
-def floats(writer: FunctionWriter, values: list[Any]) -> list[Value]:
+def floats(writer: FunctionWriter, values: Sequence[Value]) -> list[Value]:
     """Convert numbers to one floating-point type."""
-    values = writer.builder.together(values)
-    return [v if v.kind in FLOATS else writer.builder.convert(v, "double") for v in values]
+    alike = writer.builder.together(values)
+    return [v if v.kind in FLOATS else writer.builder.convert(v, "double") for v in alike]
 
 
-def of_llvm(name: str, writer: FunctionWriter, args: list[Any]) -> Result:
+def of_llvm(name: str, writer: FunctionWriter, *numbers: Value) -> Result:
     """Call one of LLVM's functions."""
-    args = floats(writer, args)
+    args = floats(writer, numbers)
     return writer.builder.external(intrinsic(name, args[0].kind), args[0].kind, args)
 
 
-def of_c(name: str, writer: FunctionWriter, args: list[Any]) -> Result:
+def of_c(name: str, writer: FunctionWriter, *numbers: Value) -> Result:
     """Call a function of the C library."""
-    args = floats(writer, args)
+    args = floats(writer, numbers)
     full = name if args[0].kind == "double" else f"{name}f"
     return writer.builder.external(full, args[0].kind, args)
 
@@ -52,9 +52,8 @@ builtin(np.power)(functools.partial(of_llvm, "pow"))
 
 
 @builtin(language.allocate)
-def allocate(writer: FunctionWriter, args: list[Any]) -> Result:
+def allocate(writer: FunctionWriter, memory: ArrayValue, used: Value, shape: tuple[Value, ...]) -> Result:
     """Each array starts at a cache line if the memory does."""
-    memory, used, shape = args
     builder = writer.builder
     lanes = CACHE_LINE // bytes_of(memory)
     array = ArrayValue(memory.kind, builder.entry(memory, [used]), shape, builder.new_scope())
@@ -63,62 +62,58 @@ def allocate(writer: FunctionWriter, args: list[Any]) -> Result:
 
 
 @builtin(language.flat)
-def flat(writer: FunctionWriter, args: list[Any]) -> Result:
+def flat(writer: FunctionWriter, array: ArrayValue) -> Result:
     """View an array as one-dimensional."""
-    (array,) = args
     return ArrayValue(array.kind, array.pointer, (writer.size(array),), array.scope)
 
 
 @builtin(language.shaped)
-def shaped(writer: FunctionWriter, args: list[Any]) -> Result:
+def shaped(writer: FunctionWriter, array: ArrayValue, shape: tuple[Value, ...]) -> Result:
     """Give an array other lengths."""
-    array, shape = args
     return ArrayValue(array.kind, array.pointer, shape, array.scope)
 
 
 @builtin(language.array_at)
-def array_at(writer: FunctionWriter, args: list[Any]) -> Result:
+def array_at(writer: FunctionWriter, address: Value, like: Value, shape: tuple[Value, ...]) -> Result:
     """Make an array of an address."""
-    address, like, shape = args
     return ArrayValue(like.kind, writer.builder.pointer_to(address), shape)
 
 
 @builtin(language.address)
-def address(writer: FunctionWriter, args: list[Any]) -> Result:
+def address(writer: FunctionWriter, array: ArrayValue) -> Result:
     """Return an array's address."""
-    return writer.builder.address_of(args[0])
+    return writer.builder.address_of(array)
 
 
 @builtin(language.itemsize)
-def itemsize(writer: FunctionWriter, args: list[Any]) -> Result:
+def itemsize(writer: FunctionWriter, array: ArrayValue) -> Result:
     """Return the bytes of a number."""
-    return integer(bytes_of(args[0]))
+    return integer(bytes_of(array))
 
 
 @builtin(language.zero)
-def zero(writer: FunctionWriter, args: list[Any]) -> Result:
+def zero(writer: FunctionWriter, array: ArrayValue) -> Result:
     """Return 0 with the type of an array's numbers."""
-    return real(0.0, args[0].kind)
+    return real(0.0, array.kind)
 
 
 @builtin(language.stop_requested)
-def stop_requested(writer: FunctionWriter, args: list[Any]) -> Result:
+def stop_requested(writer: FunctionWriter, stop_flag: ArrayValue) -> Result:
     """Read the stop flag."""
-    return writer.builder.compare("ne", read_atomically(writer, args[0], integer(0)), integer(0))
+    return writer.builder.compare("ne", read_atomically(writer, stop_flag, integer(0)), integer(0))
 
 
 @builtin(language.add)
-def add(writer: FunctionWriter, args: list[Any]) -> Result:
+def add(writer: FunctionWriter, array: ArrayValue, position: Value, value: Value) -> Result:
     """Add atomically."""
-    array, position, value = args
     place = writer.builder.entry(array, [position])
     return Value("i64", writer.builder.emit(f"atomicrmw add ptr {place}, {value} seq_cst"))
 
 
 @builtin(language.read)
-def read(writer: FunctionWriter, args: list[Any]) -> Result:
+def read(writer: FunctionWriter, array: ArrayValue, position: Value) -> Result:
     """Read atomically."""
-    return read_atomically(writer, args[0], args[1])
+    return read_atomically(writer, array, position)
 
 
 def read_atomically(writer: FunctionWriter, array: ArrayValue, position: Value) -> Value:
@@ -128,15 +123,15 @@ def read_atomically(writer: FunctionWriter, array: ArrayValue, position: Value) 
 
 
 @builtin(language.write)
-def write(writer: FunctionWriter, args: list[Any]) -> Result:
+def write(writer: FunctionWriter, array: ArrayValue, position: Value, value: Value) -> Result:
     """Write atomically."""
-    place = writer.builder.entry(args[0], [args[1]])
-    writer.builder.do(f"store atomic {args[2]}, ptr {place} seq_cst, align 8")
+    place = writer.builder.entry(array, [position])
+    writer.builder.do(f"store atomic {value}, ptr {place} seq_cst, align 8")
     return ()
 
 
 @builtin(language.pause)
-def pause(writer: FunctionWriter, args: list[Any]) -> Result:
+def pause(writer: FunctionWriter) -> Result:
     """Wait for a moment, on x86."""
     if "x86" in writer.builder.module.header:
         writer.builder.external("llvm.x86.sse2.pause", "void", [])
@@ -144,9 +139,9 @@ def pause(writer: FunctionWriter, args: list[Any]) -> Result:
 
 
 @builtin(language.call_at)
-def call_at(writer: FunctionWriter, args: list[Any]) -> Result:
+def call_at(writer: FunctionWriter, address: Value, *args: Value | ArrayValue) -> Result:
     """Call a function by its address."""
-    pointer = writer.builder.pointer_to(args[0])
-    given = [f"ptr {arg.pointer}" if isinstance(arg, ArrayValue) else str(arg) for arg in args[1:]]
+    pointer = writer.builder.pointer_to(address)
+    given = [f"ptr {arg.pointer}" if isinstance(arg, ArrayValue) else str(arg) for arg in args]
     writer.builder.do(f"call void {pointer}({', '.join(given)})")
     return ()

@@ -147,7 +147,7 @@ class SourceWriter:
 
     # -- names -------------------------------------------------------------------------------
 
-    def name(self, key: Any, preferred: str) -> str:
+    def name(self, key: object, preferred: str) -> str:
         """Return the name for a key in the source, which is not used for anything else."""
         if key not in self.names:
             preferred = preferred.replace(".", "_")
@@ -176,7 +176,7 @@ class SourceWriter:
         text = repr(float(number)).replace("inf", "np.inf")
         return text if self.options.dtype == "float64" else f"real({text})"
 
-    def function(self, name: str, function: Callable[..., Any] | None = None) -> str:
+    def function(self, name: str, function: Callable[..., object] | None = None) -> str:
         """Return the name of an elementwise function; a function of the program is added to the source.
 
         The error function of the formulas is one of the kernels.

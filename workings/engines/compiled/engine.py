@@ -69,11 +69,11 @@ class PreparedRun:
     changed: list[Array]
     first: int
     by_step: list[Array]
-    fixed: list[Any]
+    fixed: list[object]
     sliced: list[Array]
     objectives: Array
 
-    def arguments(self, part: slice, shared: Sequence[Any]) -> tuple[Any, ...]:
+    def arguments(self, part: slice, shared: Sequence[object]) -> tuple[Any, ...]:
         """Return the arguments for some of the steps; ``shared`` are those that all runs share."""
         steps, slices = ([array[part] for array in arrays] for arrays in (self.by_step, self.sliced))
         return (*steps, self.first + part.start, *shared, *self.fixed, *slices)

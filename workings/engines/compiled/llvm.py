@@ -26,7 +26,7 @@ SHORT_VECTORS = {"epilogue-vectorization-minimum-VF": 16, "epilogue-vectorizatio
 OWN_ADDRESSES = {"disable-lsr": True}
 LEVEL = 3  # of LLVM's optimization of loops
 EDITION = "2"  # to be changed whenever this file makes other machine code of the same text
-ENGINES: list[Any] = []  # what was loaded lives as long as the process
+ENGINES: list[object] = []  # what was loaded lives as long as the process
 
 
 @functools.cache

@@ -39,7 +39,7 @@ def call_in_turn(function, tables):
     for number in range(len(tables)):
         call_at(function, array_at(tables[number], np.int64(0), (1,)))
 """
-KNOWN: dict[Any, tuple[int, ...]] = {}  # the addresses of what was loaded, by source and exports
+KNOWN: dict[object, tuple[int, ...]] = {}  # the addresses of what was loaded, by source and exports
 
 
 def renew_lock() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from workings.engines.kernels.threads import STEP, THREAD_MEMORY
 from workings.lowering.index_notation import Dim
@@ -41,7 +41,7 @@ class SurroundingCode(Protocol):
     def array(self, name: str) -> str:
         """Return the name of an array in the code."""
 
-    def name(self, key: Any, preferred: str) -> str:
+    def name(self, key: object, preferred: str) -> str:
         """Return a name that is not used for anything else."""
 
     def allocation_lines(self, chosen: Callable[[str], bool]) -> list[str]:

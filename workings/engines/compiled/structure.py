@@ -11,7 +11,6 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 from workings.program.program import Program, Stage, Statement
 from workings.support.formulas import meaning_of
@@ -24,9 +23,9 @@ class FunctionKey:
     Two functions are equal if both are.  ``function`` itself is not compared.
     """
 
-    code: Any
-    free: tuple[tuple[str, Any], ...]
-    function: Any = field(compare=False)
+    code: object
+    free: tuple[tuple[str, object], ...]
+    function: Callable[..., object] = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def structure_of(program: Program) -> Structure:
     return Structure(statements, names, tuple(program.constants), functions)
 
 
-def function_key(function: Any, callers: tuple[Any, ...] = ()) -> FunctionKey:
+def function_key(function: Callable[..., object], callers: tuple[object, ...] = ()) -> FunctionKey:
     """Return the key of a function: with the numbers and functions that it reads, recursively."""
     if not isinstance(function, types.FunctionType):
         return FunctionKey(Identity(function), (), function)
@@ -70,7 +69,7 @@ def free_names(code: types.CodeType) -> tuple[str, ...]:
     return (*code.co_names, *code.co_freevars)
 
 
-def free_value(function: Callable[..., Any], name: str, callers: tuple[Any, ...]) -> Any:
+def free_value(function: Callable[..., object], name: str, callers: tuple[object, ...]) -> object:
     """Return what a name stands for in a function: a number, the key of a function, or an object's identity."""
     value = meaning_of(function, name)
     if isinstance(value, types.FunctionType):
@@ -81,7 +80,7 @@ def free_value(function: Callable[..., Any], name: str, callers: tuple[Any, ...]
 class Identity:
     """A key that is equal for the same object only; it keeps the object in memory."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: object) -> None:
         self.value = value
 
     def __eq__(self, other: object) -> bool:

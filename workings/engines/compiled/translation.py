@@ -15,7 +15,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+import numpy as np
 
 from workings.engines.compiled.llvm_ir import (
     FLOATS,
@@ -34,6 +35,7 @@ from workings.errors import NotCompilableError
 FAST = "reassoc nsz arcp contract"  # sums may be reordered, products and sums may be fused, and -0 may be 0
 AS_WRITTEN = "nsz contract"
 ATTRIBUTES = 'nounwind alignstack(64) "prefer-vector-width"="512"'  # LLVM uses 256 bits otherwise
+Kind = str | tuple[str, int]  # the type of an argument; of an array, that of its numbers and its dimensions
 INTEGER_OPERATIONS = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.LShift: "shl", ast.RShift: "ashr",
                       ast.BitAnd: "and", ast.BitOr: "or"}  # fmt: skip
 REAL_OPERATIONS = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
@@ -46,7 +48,7 @@ class Source:
     """A function to translate: its syntax, the meaning of its free names, and its fast-math flags."""
 
     tree: ast.FunctionDef
-    scope: Mapping[str, Any]
+    scope: Mapping[str, object]
     flags: str = FAST
     is_shared: bool = False  # whether other threads change its arrays
 
@@ -96,7 +98,7 @@ def functions_of(module: str) -> dict[str, ast.FunctionDef]:
 
 
 @functools.cache
-def source_of(function: Callable[..., Any]) -> Source:
+def source_of(function: Callable[..., object]) -> Source:
     """Return a function of the kernels as a source; ``flags`` of its module are its fast-math flags."""
     scope = function.__globals__
     return Source(
@@ -112,10 +114,10 @@ class Translator:
     """Translates functions into one module; each is translated once for each combination of argument types."""
 
     module: Module
-    known: dict[Any, tuple[str, str]] = field(default_factory=dict)  # -> the function's name and type of its result
+    known: dict[object, tuple[str, str]] = field(default_factory=dict)  # -> the function's name and type of its result
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def function(self, source: Source, kinds: tuple[Any, ...]) -> tuple[str, str]:
+    def function(self, source: Source, kinds: tuple[Kind, ...]) -> tuple[str, str]:
         """Translate a function for argument types; return its name in the module, and the type of its result."""
         key = (id(source.tree), kinds)
         if key not in self.known:
@@ -137,7 +139,7 @@ class WiderError(Exception):
         self.name, self.kind = name, kind
 
 
-def kinds_of(value: Result) -> Any:
+def kinds_of(value: Result) -> Kind:
     """Return the type of an argument; for an array, its number type and its number of dimensions."""
     if isinstance(value, ArrayValue):
         return value.kind, len(value.shape)
@@ -198,13 +200,13 @@ class FunctionWriter:
         self.builder = Builder(translator.module, source.flags)
         self.names: dict[str, Result] = {}
         self.slots: dict[str, tuple[str, str]] = {}  # variables in memory: their type and pointer
-        self.scope: Mapping[str, Any] = source.scope
+        self.scope: Mapping[str, object] = source.scope
         self.result = "void"
         self.assigned: Counter[str] = Counter()
         self.loops: dict[int, Uses] = {}
         self.is_expanded = False  # whether the statements replace a call
 
-    def whole(self, kinds: tuple[Any, ...], name: str) -> tuple[str, str]:
+    def whole(self, kinds: tuple[Kind, ...], name: str) -> tuple[str, str]:
         """Translate the function and add it to the module; return its name, and the type of its result."""
         parameters: list[str] = []
         self.assigned, self.loops = self.source.assigned, self.source.loops
@@ -221,7 +223,7 @@ class FunctionWriter:
         self.translator.module.functions.append(self.builder.text(signature, ATTRIBUTES))
         return name, self.result
 
-    def parameter(self, name: str, kind: Any, parameters: list[str]) -> Result:
+    def parameter(self, name: str, kind: Kind, parameters: list[str]) -> Result:
         """Declare a parameter: a number, or the pointer and the shape of an array."""
         if isinstance(kind, str):
             parameters.append(f"{kind} %{name}")
@@ -441,7 +443,7 @@ class FunctionWriter:
             return builder.external(intrinsic("pow", left.kind), left.kind, [left, right])
         if isinstance(op, ast.Div) and left.kind not in FLOATS:
             left, right = (builder.convert(value, "double") for value in (left, right))
-        names: Mapping[Any, str] = REAL_OPERATIONS if left.kind in FLOATS else INTEGER_OPERATIONS
+        names: Mapping[type[ast.operator], str] = REAL_OPERATIONS if left.kind in FLOATS else INTEGER_OPERATIONS
         if type(op) in names:
             return builder.op(names[type(op)], left, right)
         if isinstance(op, (ast.FloorDiv, ast.Mod)):
@@ -472,7 +474,7 @@ class FunctionWriter:
         assert isinstance(left, Value)
         assert isinstance(right, Value)
         left, right = self.builder.together([left, right])
-        predicates: Mapping[Any, str] = REAL_PREDICATES if left.kind in FLOATS else INTEGER_PREDICATES
+        predicates: Mapping[type[ast.cmpop], str] = REAL_PREDICATES if left.kind in FLOATS else INTEGER_PREDICATES
         return self.builder.compare(predicates[type(op)], left, right)
 
     def chosen(self, condition: Value, yes: Result, no: Result) -> Result:
@@ -530,7 +532,7 @@ class FunctionWriter:
             assert isinstance(number, Value)
             return self.builder.convert(number, KINDS[meaning.__name__])
         if not isinstance(meaning, Source) and meaning in BUILTINS:
-            return BUILTINS[meaning](self, arguments)
+            return BUILTINS[meaning](self, *arguments)
         if isinstance(meaning, (Source, type(constant))):
             return self.call_source(meaning if isinstance(meaning, Source) else source_of(meaning), arguments)
         raise self.error(node)
@@ -565,7 +567,7 @@ class FunctionWriter:
         return result
 
 
-def constant(number: Any) -> Value:
+def constant(number: object) -> Value:
     """Return a constant of Python or NumPy."""
     if isinstance(number, bool):
         return Value("i1", str(int(number)))
@@ -574,6 +576,7 @@ def constant(number: Any) -> Value:
     if isinstance(number, float) and type(number).__name__ in ("float", "float64"):
         return real(float(number))
     kind = KINDS[type(number).__name__]
+    assert isinstance(number, (np.floating, np.integer))
     return real(float(number), kind) if kind in FLOATS else Value(kind, str(int(number)))
 
 
@@ -586,12 +589,12 @@ def intrinsic(name: str, kind: str) -> str:
     return f"llvm.{name}.{SHORT[kind]}"
 
 
-Builtin = Callable[[FunctionWriter, list[Any]], Result]
-BUILTINS: dict[Any, Builtin] = {}
-BUILTIN_NAMES: dict[str, Any] = {"min": min, "abs": abs, "len": len}
+Builtin = Callable[..., Result]  # of a FunctionWriter and the arguments
+BUILTINS: dict[object, Builtin] = {}
+BUILTIN_NAMES: dict[str, object] = {"min": min, "abs": abs, "len": len}
 
 
-def builtin(*meanings: Any) -> Callable[[Builtin], Builtin]:
+def builtin(*meanings: object) -> Callable[[Builtin], Builtin]:
     """Register the translation of functions."""
 
     def register(function: Builtin) -> Builtin:
@@ -602,15 +605,13 @@ def builtin(*meanings: Any) -> Callable[[Builtin], Builtin]:
 
 
 @builtin(min)
-def least(writer: FunctionWriter, args: list[Any]) -> Result:
+def least(writer: FunctionWriter, *numbers: Value) -> Result:
     """Translate ``min`` of two integers."""
-    a, b = writer.builder.together(args)
+    a, b = writer.builder.together(numbers)
     return writer.builder.select(writer.builder.compare("slt", a, b), a, b)
 
 
 @builtin(len)
-def length(writer: FunctionWriter, args: list[Any]) -> Result:
+def length(writer: FunctionWriter, array: ArrayValue) -> Result:
     """Translate ``len``."""
-    (array,) = args
-    result: Result = array.shape[0]
-    return result
+    return array.shape[0]

@@ -16,13 +16,13 @@ import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from workings.engines.compiled.llvm import vector_bytes
 from workings.engines.compiled.llvm_ir import BITS, Builder, Result, Value, integer
 from workings.engines.compiled.translation import SHORT, FunctionWriter, builtin
 from workings.engines.contract import PANELS
 from workings.engines.kernels.language import address, itemsize, zero
+from workings.support.arrays import Array
 
 SHARES_MEMORY = True
 FLAGS = ""  # each entry of a product is summed in the order of k
@@ -116,17 +116,17 @@ class Operands:
     ``width`` is the number of columns, ``k`` the number of terms.
     """
 
-    a: Any
-    a_row: Any
-    a_k: Any
-    b: Any
-    b_k: Any
-    k: Any
-    c: Any
-    c_row: Any
-    width: Any
-    scale: Any
-    adds: Any
+    a: Value
+    a_row: Value
+    a_k: Value
+    b: Value
+    b_k: Value
+    k: Value
+    c: Value
+    c_row: Value
+    width: Value
+    scale: Value
+    adds: Value
 
 
 @dataclass(frozen=True)
@@ -196,17 +196,18 @@ def emit_wide(emit: Emitter, height: int, operands: Operands) -> None:
 
 
 def strip(
-    rows: Any, a: Any, a_row: Any, a_k: Any, b: Any, b_k: Any, k: Any, c: Any, c_row: Any, width: Any, scale: Any,
-    adds: Any,
+    rows: int, a: int, a_row: int, a_k: int, b: int, b_k: int, k: int, c: int, c_row: int, width: int, scale: float,
+    adds: bool,
 ) -> None:  # fmt: skip
     """Compute some rows of a panel, in tiles that are as high as possible; the panel has up to two vectors' width."""
 
 
 @builtin(strip)
-def emit_strip(writer: FunctionWriter, args: list[Any]) -> Result:
+def emit_strip(writer: FunctionWriter, rows: Value, *args: Value) -> Result:
     """Translate ``strip``: a loop in which the highest tile that fits computes the next rows."""
-    builder, (rows, *rest) = writer.builder, [*args[:-1], writer.builder.convert(args[-1], "i1")]
-    operands = Operands(*rest)
+    builder = writer.builder
+    operands = Operands(*args)
+    operands = replace(operands, adds=builder.convert(operands.adds, "i1"))
     emit = Emitter(builder, operands.scale.kind)
     left, a, c = (builder.variable(value) for value in (rows, operands.a, operands.c))
     start, end = builder.label(), builder.label()
@@ -229,15 +230,23 @@ def emit_strip(writer: FunctionWriter, args: list[Any]) -> Result:
     return ()
 
 
-def copy(source: Any, source_row: Any, target: Any, target_row: Any, rows: Any, width: Any, like: Any) -> None:
+def copy(source: int, source_row: int, target: int, target_row: int, rows: int, width: int, like: float) -> None:
     """Copy a panel of one vector's width, of which ``width`` columns exist."""
 
 
 @builtin(copy)
-def emit_copy(writer: FunctionWriter, args: list[Any]) -> Result:
+def emit_copy(
+    writer: FunctionWriter,
+    source: Value,
+    source_row: Value,
+    target: Value,
+    target_row: Value,
+    rows: Value,
+    width: Value,
+    like: Value,
+) -> Result:
     """Translate ``copy``."""
-    builder, (source, source_row, target, target_row, rows, width, like) = writer.builder, args
-    emit = Emitter(builder, like.kind)
+    builder, emit = writer.builder, Emitter(writer.builder, like.kind)
     mask = emit.mask(width)
     with builder.loop(integer(0), rows, integer(1)) as index:
         x = emit.load(emit.at(source, builder.times(index, source_row)), mask)
@@ -245,15 +254,23 @@ def emit_copy(writer: FunctionWriter, args: list[Any]) -> Result:
     return ()
 
 
-def transpose(source: Any, source_row: Any, target: Any, target_row: Any, rows: Any, columns: Any, like: Any) -> None:
+def transpose(source: int, source_row: int, target: int, target_row: int, rows: int, columns: int, like: float) -> None:
     """Transpose a square of one vector's width, of which ``rows`` and ``columns`` exist."""
 
 
 @builtin(transpose)
-def emit_transpose(writer: FunctionWriter, args: list[Any]) -> Result:
+def emit_transpose(
+    writer: FunctionWriter,
+    source: Value,
+    source_row: Value,
+    target: Value,
+    target_row: Value,
+    rows: Value,
+    columns: Value,
+    like: Value,
+) -> Result:
     """Translate ``transpose``: load the rows, exchange blocks of growing size, and store the columns."""
-    builder, (source, source_row, target, target_row, rows, columns, like) = writer.builder, args
-    emit = Emitter(builder, like.kind)
+    builder, emit = writer.builder, Emitter(writer.builder, like.kind)
     lanes = range(emit.lanes)
 
     def mask_of(number: int, count: Value, width: Value) -> Value:
@@ -277,7 +294,7 @@ def emit_transpose(writer: FunctionWriter, args: list[Any]) -> Result:
 
 
 def pack(
-    b: Any, b_line: Any, flip: Any, k_from: Any, k_to: Any, column: Any, width: Any, workspace: Any, panel: Any
+    b: int, b_line: int, flip: bool, k_from: int, k_to: int, column: int, width: int, workspace: Array, panel: int
 ) -> None:
     """Copy up to two vectors' width of b into a panel, padded with zeros to whole vectors."""
     size, nothing = itemsize(workspace), zero(workspace)
@@ -294,14 +311,14 @@ def pack(
                 transpose(source, b_line, there, panel_line, here, min(lanes, k_to - k), nothing)
 
 
-def padded(width: Any, lanes: Any) -> Any:
+def padded(width: int, lanes: int) -> int:
     """Return the width of a panel, padded to whole vectors."""
     return -(-width // lanes) * lanes
 
 
 def multiply(
-    a: Any, a_line: Any, flip_a: Any, b: Any, b_line: Any, flip_b: Any, c: Any, c_line: Any, first_row: Any,
-    last_row: Any, first_column: Any, last_column: Any, k: Any, scale: Any, adds: Any, workspace: Any,
+    a: int, a_line: int, flip_a: int, b: int, b_line: int, flip_b: int, c: int, c_line: int, first_row: int,
+    last_row: int, first_column: int, last_column: int, k: int, scale: float, adds: int, workspace: Array,
 ) -> None:  # fmt: skip
     """Compute some rows and columns of c = scale · a b (+ c).
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from workings.engines.compiled.native import FUNCTION, Export, addresses
 from workings.engines.contract import FEWEST_TO_SHARE, PANELS
+from workings.support.arrays import Array
 
 IDLE_POLLS = 20_000  # how often a helper looks for jobs in vain before it yields the processor
 MOST_THREADS = 64
@@ -114,7 +115,7 @@ class Team:
         self.states[:, PRODUCT_FUNCTION], self.states[:, SHARE_FUNCTION] = compute, share
         self.helpers: list[threading.Thread] = []
 
-    def __enter__(self) -> tuple[Any, Any]:
+    def __enter__(self) -> tuple[Array, Array]:
         with TEAMS_LOCK:
             Team.active += 1
         self.state[IS_OPEN] = 1

@@ -11,50 +11,52 @@ integers by adding and subtracting 1.5 · 2^52, because AVX2 cannot convert vect
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
 # The compiler may reorder the sums of a formula, but not these: it would remove the rounding by addition.
 FLAGS = "nsz contract"
 
+Number = TypeVar("Number", np.float64, np.float32, float)
 
-def where(condition: Any, yes: Any, no: Any) -> Any:
+
+def where(condition: bool | np.bool, yes: Number, no: Number) -> Number:
     """Return one of two numbers, both of which are computed."""
     return yes if condition else no
 
 
-def maximum(a: Any, b: Any) -> Any:
+def maximum(a: Number, b: Number) -> Number:
     """Return the larger number; NaN if one of them is NaN."""
     return b if a < b or b != b else a
 
 
-def minimum(a: Any, b: Any) -> Any:
+def minimum(a: Number, b: Number) -> Number:
     """Return the smaller number; NaN if one of them is NaN."""
     return b if a > b or b != b else a
 
 
-def clip(x: Any, low: Any, high: Any) -> Any:
+def clip(x: Number, low: Number, high: Number) -> Number:
     """Limit a number to a range."""
     return minimum(maximum(x, low), high)
 
 
-def power2(x: Any) -> Any:
+def power2(x: Number) -> Number:
     """Return the square."""
     return x * x
 
 
-def power3(x: Any) -> Any:
+def power3(x: Number) -> Number:
     """Return the cube."""
     return x * x * x
 
 
-def sign(x: Any) -> Any:
+def sign(x: Number) -> Number:
     """Return -1, 0 or 1; NaN for NaN."""
     return where(x > 0, x / x, where(x < 0, -(x / x), x))
 
 
-def heaviside(x: Any, at_zero: Any) -> Any:
+def heaviside(x: Number, at_zero: Number) -> Number:
     """Return 0 below zero, 1 above, and ``at_zero`` at zero."""
     return where(x > 0, x / x, where(x < 0, x - x, where(x == 0, at_zero, x)))
 
@@ -200,7 +202,7 @@ Q6, Q5, Q4 = np.float32(3.4232816967225945e-07), np.float32(8.340960152341096e-0
 Q3, Q2, Q1 = np.float32(0.01628303922698514), np.float32(0.11650615663918226), np.float32(0.5005621091088504)
 
 
-def split32(x: Any) -> tuple[Any, Any]:
+def split32(x: np.float32) -> tuple[np.float32, np.float32]:
     """Return exp(r) - 1 and 2^(k-1), for x = k · log 2 + r with an integer k and a small r."""
     t = x * LOG2E + MAGIC  # x must be single, or MAGIC does not round
     k = t - MAGIC
@@ -214,21 +216,21 @@ def split32(x: Any) -> tuple[Any, Any]:
     return r * r * q + r, np.int32(power).view(np.float32)
 
 
-def exp32(x: Any) -> Any:
+def exp32(x: np.float32) -> np.float32:
     """Return the exponential."""
     x = np.float32(x)
     p, s = split32(where(x < EXP_BOTTOM, EXP_BOTTOM, where(x > EXP_TOP, EXP_TOP, x)))
     return where(x > EXP_TOP, INFINITY, where(x < EXP_BOTTOM, ZERO, TWO * (p * s + s)))
 
 
-def expm1_32(x: Any) -> Any:
+def expm1_32(x: np.float32) -> np.float32:
     """Return the exponential minus 1, accurate near 0."""
     x = np.float32(x)
     p, s = split32(where(x < EXPM1_BOTTOM, EXPM1_BOTTOM, where(x > EXP_TOP, EXP_TOP, x)))
     return where(x > EXP_TOP, INFINITY, TWO * (p * s + (s - HALF)))
 
 
-def tanh32(x: Any) -> Any:
+def tanh32(x: np.float32) -> np.float32:
     """Return the hyperbolic tangent: (e^2x - 1) / (e^2x + 1)."""
     x = np.float32(x)
     p, s = split32(where(x < -NINE, TWO * -NINE, where(x > NINE, TWO * NINE, TWO * x)))
@@ -236,7 +238,7 @@ def tanh32(x: Any) -> Any:
     return h / (h + ONE)
 
 
-def log32(x: Any) -> Any:
+def log32(x: np.float32) -> np.float32:
     """Return the natural logarithm."""
     x = np.float32(x)
     is_tiny = x < TINY
@@ -255,7 +257,7 @@ def log32(x: Any) -> Any:
     return where(x > ZERO, where(x == INFINITY, x, result), where(x == ZERO, -INFINITY, NOT_A_NUMBER))
 
 
-def log1p32(x: Any) -> Any:
+def log1p32(x: np.float32) -> np.float32:
     """Return the logarithm of 1 + x, accurate near 0."""
     x = np.float32(x)
     u = ONE + x
@@ -263,13 +265,13 @@ def log1p32(x: Any) -> Any:
     return log32(u) + where((u > ZERO) & (u < INFINITY), lost, ZERO)
 
 
-def logaddexp32(a: Any, b: Any) -> Any:
+def logaddexp32(a: np.float32, b: np.float32) -> np.float32:
     """Return log(e^a + e^b) without overflow."""
     a, b = np.float32(a), np.float32(b)
     return where(a == b, a + LN2_32, maximum(a, b) + log1p32(exp32(-abs(a - b))))
 
 
-def erf32(x: Any) -> Any:
+def erf32(x: np.float32) -> np.float32:
     """Return the error function: x times a quotient of polynomials in x², beyond 3.85 almost 1."""
     x = np.float32(x)
     c = where(x < -ERF_TOP, -ERF_TOP, where(x > ERF_TOP, ERF_TOP, x))

@@ -8,8 +8,6 @@ thread waits for a helper that the operating system put to sleep.  The bits do n
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from workings.engines.contract import FEWEST_TO_SHARE
@@ -42,6 +40,7 @@ from workings.engines.kernels.threads import (
     WORKSPACE_SIZE,
     WORKSPACES,
 )
+from workings.support.arrays import Array
 
 FLAGS = ""
 SHARES_MEMORY = True  # other threads change the state, so that arrays are not declared to be unshared
@@ -50,7 +49,7 @@ MOST_JOBS = 2**16
 
 
 def compute_part(
-    state: Any, workspace: Any, scale: Any, first_row: Any, last_row: Any, first_column: Any, last_column: Any
+    state: Array, workspace: Array, scale: float, first_row: int, last_row: int, first_column: int, last_column: int
 ) -> None:
     """Compute some rows and columns of the product that the state describes."""
     p = state[PRODUCT:]
@@ -60,7 +59,7 @@ def compute_part(
     )  # fmt: skip
 
 
-def run_job(state: Any, workspaces: Any, thread: Any, job: Any, jobs: Any) -> None:
+def run_job(state: Array, workspaces: Array, thread: int, job: int, jobs: int) -> None:
     """Do one job: some rows or columns of a matrix product, or one section."""
     if state[IS_BY_SECTIONS]:
         call_at(state[SECTION_FUNCTION], state[SECTION_ARGUMENTS], job, thread)
@@ -68,7 +67,7 @@ def run_job(state: Any, workspaces: Any, thread: Any, job: Any, jobs: Any) -> No
         run_product_job(state, workspaces[thread], workspaces[0, -1], job, jobs)
 
 
-def run_product_job(state: Any, workspace: Any, scale: Any, job: Any, jobs: Any) -> None:
+def run_product_job(state: Array, workspace: Array, scale: float, job: int, jobs: int) -> None:
     """Compute one job's rows or columns of the product that the state describes."""
     m, n, by_columns = state[PRODUCT + 8], state[PRODUCT + 9], state[PRODUCT + 12]
     unit, length = (ACROSS * (VECTOR // itemsize(workspace)), n) if by_columns else (TALL, m)
@@ -80,7 +79,7 @@ def run_product_job(state: Any, workspace: Any, scale: Any, job: Any, jobs: Any)
         compute_part(state, workspace, scale, first, last, 0, n)
 
 
-def next_job(state: Any, owner: Any) -> Any:
+def next_job(state: Array, owner: int) -> int:
     """Take the next of the jobs intended for a thread; return -1 if none is left."""
     position = TICKETS + 8 * owner
     ticket = read(state, position)
@@ -91,7 +90,7 @@ def next_job(state: Any, owner: Any) -> Any:
     return owner * state[JOB_COUNT] // state[THREADS] + ticket % MOST_JOBS
 
 
-def run_jobs(state: Any, workspaces: Any, thread: Any) -> Any:
+def run_jobs(state: Array, workspaces: Array, thread: int) -> int:
     """Do jobs until none is left, first the thread's own, then those of the others; return their number."""
     count = 0
     for offset in range(state[THREADS]):
@@ -105,7 +104,7 @@ def run_jobs(state: Any, workspaces: Any, thread: Any) -> Any:
     return count
 
 
-def share_jobs(state: Any, workspaces: Any, jobs: Any) -> None:
+def share_jobs(state: Array, workspaces: Array, jobs: int) -> None:
     """Offer jobs to the team, do some of them, and wait until all are done."""
     state[JOB_COUNT] = jobs
     write(state, JOBS_DONE, 0)
@@ -117,7 +116,7 @@ def share_jobs(state: Any, workspaces: Any, jobs: Any) -> None:
         pause()
 
 
-def share_product(state: Any, workspaces: Any, m: Any, n: Any) -> None:
+def share_product(state: Array, workspaces: Array, m: int, n: int) -> None:
     """Share the product that the state describes, divided by columns or by rows."""
     columns, rows = -(-n // (ACROSS * (VECTOR // itemsize(workspaces)))), -(-m // TALL)
     wanted = state[THREADS] * JOBS_PER_THREAD
@@ -127,25 +126,25 @@ def share_product(state: Any, workspaces: Any, m: Any, n: Any) -> None:
     share_jobs(state, workspaces, jobs)
 
 
-def run_sections(state: Any, sections: Any) -> None:
+def run_sections(state: Array, sections: int) -> None:
     """Share the sections of a step."""
     state[IS_BY_SECTIONS], state[JOB_COUNT] = 1, sections
     call_at(state[SHARE_FUNCTION], state)
 
 
-def share(state: Any, like: Any) -> None:
+def share(state: Array, like: float) -> None:
     """Share the jobs that the state describes."""
     share_jobs(state, workspaces_of(state, like), state[JOB_COUNT])
 
 
-def section_bounds(start: Any, stop: Any, block: Any, section: Any, sections: Any) -> Any:
+def section_bounds(start: int, stop: int, block: int, section: int, sections: int) -> tuple[int, int]:
     """Return the first and the last row of a section between start and stop: whole blocks, evenly divided."""
     blocks = -(-(stop - start) // block)
     first, last = section * blocks // sections, (section + 1) * blocks // sections
     return start + first * block, min(start + last * block, stop)
 
 
-def single_thread_team(state: Any, workspaces: Any, thread: Any) -> Any:
+def single_thread_team(state: Array, workspaces: Array, thread: int) -> tuple[Array, Array]:
     """Return the state and the workspace for the products that a thread computes alone."""
     at = address(state) + (1 + thread) * STATE_SIZE * itemsize(state)
     size = workspaces.shape[1]
@@ -153,12 +152,12 @@ def single_thread_team(state: Any, workspaces: Any, thread: Any) -> Any:
     return array_at(at, np.int64(0), (STATE_SIZE,)), array_at(workspace, zero(workspaces), (1, size))
 
 
-def workspaces_of(state: Any, like: Any) -> Any:
+def workspaces_of(state: Array, like: float) -> Array:
     """Return the workspaces of all threads, for numbers of the same type as ``like``."""
     return array_at(state[WORKSPACES], like, (state[THREADS], state[WORKSPACE_SIZE]))
 
 
-def compute(state: Any, like: Any) -> None:
+def compute(state: Array, like: float) -> None:
     """Compute the product that the state describes."""
     workspaces = workspaces_of(state, like)
     m, n, k = state[PRODUCT + 8], state[PRODUCT + 9], state[PRODUCT + 10]
@@ -168,7 +167,7 @@ def compute(state: Any, like: Any) -> None:
         compute_part(state, workspaces[0], workspaces[0, -1], 0, m, 0, n)
 
 
-def help_out(arguments: Any, like: Any) -> None:
+def help_out(arguments: Array, like: float) -> None:
     """Do jobs until there have been none for a while or the team is closed.
 
     The arguments are the address of the team's state, and the number of this helper.
@@ -183,8 +182,8 @@ def help_out(arguments: Any, like: Any) -> None:
 
 
 def product(
-    state: Any, workspaces: Any, a: Any, flip_a: Any, b: Any, flip_b: Any, c: Any, m: Any, k: Any, n: Any, scale: Any,
-    adds: Any,
+    state: Array, workspaces: Array, a: Array, flip_a: int, b: Array, flip_b: int, c: Array, m: int, k: int, n: int,
+    scale: float, adds: int,
 ) -> None:  # fmt: skip
     """Compute c = scale · a b (+ c); a has shape (m, k) and b (k, n), and each is stored transposed if flipped."""
     p = state[PRODUCT:]

@@ -22,8 +22,10 @@ from workings.program.writer import name_of, words_of
 from workings.readings.copying import CopiedCode, inlined_call
 from workings.readings.javascript.functions import copied_lines
 from workings.readings.javascript.names import Names
+from workings.regularizers import Regularizer
 from workings.support.brief import brief
 from workings.support.formulas import letters_of, meaning_of, read_formula
+from workings.support.json_values import JsonObject
 
 Node = list[Any]
 STANDARD = ("X", "y", "n", "w", "lr", "t", "z", "a", "p", "x", "dz", "losses", "dlosses", "d", "g", "theta", "W")
@@ -34,17 +36,17 @@ RATE = 0.123456789  # stands for a number in a text
 class Catalogue:
     """Collects formulas, and the functions that are not straight-line code."""
 
-    formulas: dict[str, Any] = field(default_factory=dict)
+    formulas: JsonObject = field(default_factory=dict)
     copied: CopiedCode = field(default_factory=CopiedCode)
 
-    def add(self, function: Callable[..., Any]) -> str:
+    def add(self, function: Callable[..., object]) -> str:
         """Add a formula with all that it calls; return its name."""
         name = name_of(function)
         if name in self.formulas:
             return name
         self.formulas[name] = None  # so that a formula that calls itself ends
         formula = read_formula(function)
-        found: dict[str, Any] = {"letters": list(letters_of(function, STANDARD)), "words": self.words(function)}
+        found: JsonObject = {"letters": list(letters_of(function, STANDARD)), "words": self.words(function)}
         self.formulas[name] = found
         if formula is None:
             self.copied.add(name, function)
@@ -58,11 +60,11 @@ class Catalogue:
         found["results"] = [self.node(result, function, local) for result in formula.results]
         return name
 
-    def words(self, function: Callable[..., Any]) -> str:
+    def words(self, function: Callable[..., object]) -> str:
         """Return the words of a formula, with @ in place of what they are about."""
         return words_of(function, "@")
 
-    def called(self, node: ast.expr, function: Callable[..., Any]) -> str | None:
+    def called(self, node: ast.expr, function: Callable[..., object]) -> str | None:
         """Return the name of the formula that a line only calls."""
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             value = meaning_of(function, node.func.id)
@@ -70,7 +72,7 @@ class Catalogue:
                 return self.add(value)
         return None
 
-    def node(self, node: ast.expr, function: Callable[..., Any], local: set[str]) -> Node:
+    def node(self, node: ast.expr, function: Callable[..., object], local: set[str]) -> Node:
         """Return an expression as nested lists."""
 
         def inner(one: ast.expr) -> Node:
@@ -107,20 +109,20 @@ class Catalogue:
                 return ["list", *map(inner, elements)]
         raise ProgramError(f"The page cannot take `{ast.unparse(node)}` of {name_of(function)}.")
 
-    def name(self, name: str, function: Callable[..., Any], local: set[str]) -> Node:
+    def name(self, name: str, function: Callable[..., object], local: set[str]) -> Node:
         """Return a letter of a formula, or the number that a global name stands for."""
         value = None if name in local else meaning_of(function, name)
         if isinstance(value, (bool, int, float)):
             return ["number", repr(value), value]
         return ["name", name]
 
-    def function(self, name: str, function: Callable[..., Any]) -> str:
+    def function(self, name: str, function: Callable[..., object]) -> str:
         """Return the name of a called function: a formula, or one of Python's own, marked by a dot."""
         value = meaning_of(function, name)
         return self.add(value) if isinstance(value, types.FunctionType) else f".{name}"
 
 
-def layer_entry(catalogue: Catalogue, layer: Layer) -> dict[str, Any]:
+def layer_entry(catalogue: Catalogue, layer: Layer) -> JsonObject:
     """Return the letters and formulas of a layer."""
     return {
         "parameters": list(layer.parameters),
@@ -137,7 +139,7 @@ def constants_of(given: Mapping[str, float]) -> dict[str, Node]:
     return {letter: ["number", repr(value), value] for letter, value in given.items()}
 
 
-def loss_entry(catalogue: Catalogue, loss: losses.Loss) -> dict[str, Any]:
+def loss_entry(catalogue: Catalogue, loss: losses.Loss) -> JsonObject:
     """Return the formulas and the constants of a loss."""
     reduce, scale = loss.reduce(weights=False)
     return {
@@ -151,7 +153,7 @@ def loss_entry(catalogue: Catalogue, loss: losses.Loss) -> dict[str, Any]:
     }
 
 
-def optimizer_entry(catalogue: Catalogue, kind: type[optimizers.Optimizer]) -> dict[str, Any]:
+def optimizer_entry(catalogue: Catalogue, kind: type[optimizers.Optimizer]) -> JsonObject:
     """Return the rules, the state and the constants of an optimizer; @ stands for the learning rate in its text."""
     part = kind(RATE)
     return {
@@ -170,7 +172,7 @@ def initializer_entry(catalogue: Catalogue, name: str) -> Node:
     return catalogue.node(expression, type(initializer).__call__, {"rng", "shape"})
 
 
-def catalogue_of(regularizers: Mapping[str, Any], schedules: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def catalogue_of(regularizers: Mapping[str, type[Regularizer]], schedules: JsonObject) -> tuple[JsonObject, list[str]]:
     """Return all entries as plain values, and the lines of JavaScript of functions that are not straight-line code.
 
     ``schedules`` maps each name to a schedule whose rate and steps are marks.
@@ -178,7 +180,7 @@ def catalogue_of(regularizers: Mapping[str, Any], schedules: Mapping[str, Any]) 
     catalogue = Catalogue()
     layers: tuple[Layer, ...] = (Dense(1), BatchNorm(), Dropout(0.5))
     used = {activation.initializer for activation in ACTIVATIONS.values()}
-    found: dict[str, Any] = {
+    found: JsonObject = {
         "layers": {type(layer).__name__: layer_entry(catalogue, layer) for layer in layers},
         "activations": {
             name: {

@@ -31,6 +31,7 @@ from workings.readings.javascript.names import Names
 from workings.schedules import schedule_of
 from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.brief import brief
+from workings.support.json_values import JsonObject
 from workings.version import __version__
 
 STEPS = 98_765  # stands for the number of steps of a schedule
@@ -154,7 +155,7 @@ def table_module(name: str) -> str:
     return f"// A data set of scikit-learn.\nexport const table = {plain_json(found)};\n"
 
 
-def plain_json(value: Any) -> str:
+def plain_json(value: object) -> str:
     """Return a value as JSON that may stand in a page."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", r"\u003c")
 
@@ -212,7 +213,7 @@ def standing(x1: float, x2: float) -> None:
     """Stand for the function whose names the features use."""
 
 
-def generated(name: str) -> dict[str, Any]:
+def generated(name: str) -> JsonObject:
     """Return a generated data set without noise, and what one unit of noise adds to each number.
 
     >>> sorted(generated("xor"))
@@ -230,6 +231,6 @@ def generated(name: str) -> dict[str, Any]:
     }
 
 
-def packed(array: Any) -> str:
+def packed(array: object) -> str:
     """Return numbers in float32 as base64 text."""
     return base64.b64encode(np.ascontiguousarray(array, dtype="<f4").tobytes()).decode("ascii")

@@ -37,9 +37,9 @@ def javascript(
     batch_size: int | None = 32,
     shuffle: bool = True,
     weights: str = "seed",
-    data: Any = None,
+    data: object = None,
     data_file: str | None = None,
-    validation: Any = None,
+    validation: object = None,
     sample_weight: ArrayLike | None = None,
     class_weight: Mapping[Any, float] | str | None = None,
     metrics: Sequence[str] | Mapping[str, Metric] = (),
@@ -140,7 +140,7 @@ def check_weights(weights: str) -> None:
         raise InputError(f'For a JavaScript module, weights must be "seed" or "inline", not {weights!r}.')
 
 
-def refuse_unsupported(data_file: Any, validation: Any, metrics: Any) -> None:
+def refuse_unsupported(data_file: object, validation: object, metrics: object) -> None:
     """Raise for settings that only the Python script supports."""
     if data_file is not None:
         raise InputError("A JavaScript module reads no data file: call train({ X, y }) instead of passing data_file.")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from workings.errors import NotCompilableError
 from workings.readings.javascript.names import Names, array_functions, literal
@@ -146,7 +145,7 @@ class Expressions:
         """Return whether an expression becomes a comparison of numbers."""
         return isinstance(node, ast.Compare) and self.is_plain(node)
 
-    def constant(self, value: Any) -> str:
+    def constant(self, value: object) -> str:
         """Return a constant; large whole numbers are numbers like all others here."""
         if isinstance(value, complex) or value is Ellipsis or isinstance(value, bytes):
             raise self.refusal(f"{value!r} has no counterpart")

@@ -146,7 +146,7 @@ class ModuleDraft:
             if name in used:
                 self.copied.add(name, function)
         targets = self.network.targets
-        formulas: list[Callable[..., Any]] = [one_hot] if targets.has_labels or self.columns is not None else []
+        formulas: list[Callable[..., object]] = [one_hot] if targets.has_labels or self.columns is not None else []
         formulas += [most_probable] if targets.is_multiclass else [more_probable] if targets.is_classification else []
         formulas += [standard, filled, original] if self.columns is not None else []
         formulas += [dropout_mask] if any(isinstance(layer, Dropout) for layer in self.network.layers) else []

@@ -47,7 +47,7 @@ def script(
     batch_size: int | None = 32,
     shuffle: bool = True,
     weights: str = "seed",
-    data: Any = None,
+    data: object = None,
     data_file: str | None = None,
     validation: tuple[ArrayLike, ArrayLike] | float | Held | None = None,
     sample_weight: ArrayLike | None = None,
@@ -188,7 +188,7 @@ def check_script_name(path: Path) -> None:
         )
 
 
-def data_arrays(data: Any, settings: Mapping[str, Any]) -> dict[str, Array]:
+def data_arrays(data: object, settings: Mapping[str, object]) -> dict[str, Array]:
     """Return the data arrays of a script by name; empty if it reads its rows from a file."""
     if data is None or isinstance(data, (str, Path)):
         return {}

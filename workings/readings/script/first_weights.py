@@ -60,7 +60,7 @@ def write_random_state(draft: ScriptDraft) -> None:
     draft.lines += ["# fmt: on"]
 
 
-def plain(state: Any) -> Any:
+def plain(state: object) -> Any:
     """Convert arrays in a state to lists."""
     if isinstance(state, dict):
         return {name: plain(value) for name, value in state.items()}
@@ -83,7 +83,7 @@ def write_drawn(draft: ScriptDraft, layer: Any, number: str, width: int) -> None
         draft.assign(name, draft.in_precision(text))
 
 
-def initial(draft: ScriptDraft, initializer: Any, shape: tuple[int, ...]) -> tuple[str, str]:
+def initial(draft: ScriptDraft, initializer: object, shape: tuple[int, ...]) -> tuple[str, str]:
     """Return an initializer in words and as an expression."""
     if isinstance(initializer, Given):
         return "given values.", f"np.array({initializer.values.tolist()!r})"

@@ -315,7 +315,7 @@ def has_no_effect_on_training(callback: Callback) -> bool:
     return callback.only_observes or not (callback.every_epoch or callback.looks_back)
 
 
-def arrays_of(data: Any) -> tuple[Array, Array] | None:
+def arrays_of(data: object) -> tuple[Array, Array] | None:
     """Return X and y of ``data``, from its file if it is one; None for a table, and if there is no file yet.
 
     Raises
@@ -332,7 +332,7 @@ def arrays_of(data: Any) -> tuple[Array, Array] | None:
     return read_npz(Path(data))
 
 
-def both(data: Any) -> tuple[Array, Array]:
+def both(data: object) -> tuple[Array, Array]:
     """Return X and y of ``data=(X, y)`` as arrays."""
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise InputError(f"data must be (X, y) or the path of an .npz file, not {describe(data)}.")

@@ -68,7 +68,7 @@ def write_states(draft: ScriptDraft, program: Program) -> None:
         draft.lines += [f"{name} = np.zeros_like({parameter})"]
 
 
-def before_the_loop(draft: ScriptDraft, schedule: Any, counts: bool) -> None:
+def before_the_loop(draft: ScriptDraft, schedule: object, counts: bool) -> None:
     """Write the settings and initial values before the loop."""
     settings = draft.settings
     if monitor_of(schedule) is not None:

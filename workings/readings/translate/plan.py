@@ -97,7 +97,7 @@ class TranslationPlan:
         return self.sample_weight or self.recipe.class_weight is not None
 
     @property
-    def label_weights(self) -> dict[Any, float]:
+    def label_weights(self) -> dict[object, float]:
         """The weights of labels, as plain Python; empty if there are none or they are ``"balanced"``."""
         given = self.recipe.class_weight
         return {label: float(weight) for label, weight in given.items()} if isinstance(given, Mapping) else {}

@@ -496,7 +496,7 @@ class TorchWriter(TranslationWriter):
     def parts(self) -> list[str]:
         return [line for part, names in self.plan.steps[:-1] for line in self.part(part, self.parameter_list(names))]
 
-    def part(self, part: Any, parameters: str) -> list[str]:
+    def part(self, part: object, parameters: str) -> list[str]:
         """Write one part; freezing is in the list of parameters."""
         match part:
             case ours.ClipByValue():

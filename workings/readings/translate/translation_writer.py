@@ -144,7 +144,7 @@ class TranslationWriter(ABC):
 
     # -- shared by several systems ----------------------------------------------------
 
-    def counterpart(self, kind: object, table: Mapping[type, Callable[..., Any]], what: str) -> Any:
+    def counterpart(self, kind: object, table: Mapping[type, Callable[..., object]], what: str) -> Any:
         """Look up the system's counterpart of an object by its type.
 
         Raises
@@ -156,7 +156,7 @@ class TranslationWriter(ABC):
             raise InputError(f"{self.name} has no counterpart for {what} {kind!r}: it cannot be translated.")
         return table[type(kind)](kind)
 
-    def initializer(self, initializer: Initializer, table: Mapping[type, Callable[..., Any]]) -> str:
+    def initializer(self, initializer: Initializer, table: Mapping[type, Callable[..., object]]) -> str:
         """Look up the system's initializer."""
         return str(self.counterpart(initializer, table, 'the initializer (use weights="given" instead)'))
 

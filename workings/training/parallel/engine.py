@@ -92,7 +92,7 @@ class ParallelEngine:
         (J,) = whole({**now, "losses": losses, "y": self.rows.y, "n": n, "w": w})
         return float(J)
 
-    def check_equal(self, content: Iterable[Any], what: str) -> None:
+    def check_equal(self, content: Iterable[object], what: str) -> None:
         """Check that all processes of a communicator have the same arrays, numbers or texts.
 
         Raises

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,10 @@ from workings.training.parallel.tasks import (
     losses_of,
     parameters_of,
 )
+
+if TYPE_CHECKING:
+    from workings.support import interfaces
+    from workings.training.rows import Rows
 
 T = TypeVar("T")
 ATTEMPTS = 4  # to run steps, after workers were lost with what they held
@@ -72,7 +76,7 @@ class ThisProcess:
 
     name = "this process"
 
-    def __init__(self, job: Job, data: Any) -> None:
+    def __init__(self, job: Job, data: Rows | RowsInFile) -> None:
         self.job, self.data = job, data
 
     def run(self, progress: StepResults, rounds: Sequence[Round]) -> StepResults:
@@ -93,7 +97,7 @@ class Communicator:
     Each process makes the same steps: it has the same parameters, draws the same orders, and gets the same sums.
     """
 
-    def __init__(self, comm: Any, job: Job, data: Any) -> None:
+    def __init__(self, comm: interfaces.Communicator, job: Job, data: Rows | RowsInFile) -> None:
         self.comm, self.job, self.data = comm, job, data
         self.rank, self.size = rank_and_size(comm)
 
@@ -145,7 +149,7 @@ class Executor:
 
     name = "an executor"
 
-    def __init__(self, executor: Any, job: Job, data: Any) -> None:
+    def __init__(self, executor: interfaces.Executor, job: Job, data: Rows | RowsInFile) -> None:
         self.executor, self.job, self.data = executor, job, data
 
     def run(self, progress: StepResults, rounds: Sequence[Round]) -> StepResults:
@@ -218,7 +222,7 @@ class Client:
 
     def __init__(self, client: Any, job: Job, data: Any) -> None:
         self.client, self.job, self.data = client, job, data
-        self.data_future: Any = None
+        self.data_future: object = None
         self.is_pure = options(client.submit, pure=False)  # else each argument is hashed
         self.is_broadcast = options(client.scatter, broadcast=True, hash=False)
 
@@ -247,7 +251,7 @@ class Client:
         ]
         return [loss for losses in self.client.gather(futures) for loss in losses]
 
-    def with_retries(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def with_retries(self, function: Callable[..., object], *arguments: object) -> Any:
         """Call a function that submits tasks; if workers are lost with what they held, call it again."""
         for attempt in range(ATTEMPTS):
             try:
@@ -281,13 +285,13 @@ class Client:
         result: StepResults = self.client.gather(state)
         return result
 
-    def scattered_data(self) -> Any:
+    def scattered_data(self) -> object:
         """Return a future of the rows, which each worker gets once."""
         if self.data_future is None:
             self.data_future = self.client.scatter(self.data, **self.is_broadcast)
         return self.data_future
 
-    def submit(self, place: int, workers: Sequence[str], function: Callable[..., Any], *arguments: Any) -> Any:
+    def submit(self, place: int, workers: Sequence[str], function: Callable[..., Any], *arguments: Any) -> object:
         """Submit a task; if workers are known, prefer the one at a place."""
         wishes = {"workers": [workers[place % len(workers)]], "allow_other_workers": True} if workers else {}
         return self.client.submit(function, *arguments, **self.is_pure, **options(self.client.submit, **wishes))
@@ -300,7 +304,7 @@ class Client:
         return [address for address, count in threads().items() for _ in range(count)]
 
 
-def options(function: Callable[..., Any], **wanted: Any) -> dict[str, Any]:
+def options(function: Callable[..., object], **wanted: object) -> dict[str, Any]:
     """Return the keyword arguments that a function names as parameters.
 
     >>> options(lambda x, broadcast=False: x, broadcast=True, hash=False)
@@ -310,7 +314,7 @@ def options(function: Callable[..., Any], **wanted: Any) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if name in known}
 
 
-def exchange_for(workers: Workers, job: Job, data: Any) -> Exchange:
+def exchange_for(workers: Workers, job: Job, data: Rows | RowsInFile) -> Exchange:
     """Return what runs the rounds."""
     engine = workers.engine
     if engine is None:

@@ -83,7 +83,7 @@ def checked_source(data: Any) -> Source | None:
     return str(first), str(second)
 
 
-def is_pair(data: Any) -> bool:
+def is_pair(data: object) -> bool:
     """Whether something is a pair of paths or names."""
     return isinstance(data, tuple) and len(data) == 2 and all(isinstance(one, (str, Path)) for one in data)
 

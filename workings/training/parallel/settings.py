@@ -80,7 +80,7 @@ class Workers(CheckedKeywords):
         return rank_and_size(self.engine)[0] if is_communicator(self.engine) else 0
 
 
-def checked_workers(workers: Any, comm: Any = None) -> Workers | None:
+def checked_workers(workers: object, comm: object = None) -> Workers | None:
     """Return the settings for the arguments ``workers`` and ``comm`` of ``fit``; None without workers."""
     if workers is not None and comm is not None:
         raise InputError("Give either workers or comm, not both.")
@@ -91,17 +91,17 @@ def checked_workers(workers: Any, comm: Any = None) -> Workers | None:
     return workers if workers is None or isinstance(workers, Workers) else Workers(workers)
 
 
-def has(engine: Any, method: str) -> bool:
+def has(engine: object, method: str) -> bool:
     """Whether an object, which is not a class, has a method."""
     return not isinstance(engine, type) and callable(getattr(engine, method, None))
 
 
-def is_communicator(engine: Any) -> bool:
+def is_communicator(engine: object) -> bool:
     """Whether an object is a communicator: it adds arrays of all processes, and knows their number."""
     return has(engine, "Allreduce") and all(has(engine, f"Get_{name}") or hasattr(engine, name) for name in RANK)
 
 
-def is_client(engine: Any) -> bool:
+def is_client(engine: object) -> bool:
     """Whether an object takes futures as arguments of tasks, as Dask's client does."""
     return all(has(engine, method) for method in ("submit", "scatter", "gather"))
 
@@ -109,7 +109,7 @@ def is_client(engine: Any) -> bool:
 RANK = ("rank", "size")
 
 
-def rank_and_size(comm: Any) -> tuple[int, int]:
+def rank_and_size(comm: object) -> tuple[int, int]:
     """Return the number of this process in a communicator, and the number of processes."""
     rank, size = (getattr(comm, f"Get_{name}", lambda name=name: getattr(comm, name))() for name in RANK)
     return int(rank), int(size)

@@ -162,7 +162,7 @@ class StepResults(NamedTuple):
 
 
 def contribution(
-    job: Job, values: Mapping[str, Array], data: Any, shards: Sequence[Shard], shape: tuple[int, int]
+    job: Job, values: Mapping[str, Array], data: object, shards: Sequence[Shard], shape: tuple[int, int]
 ) -> Contribution:
     """Return the part of some shards in the sum over all shards.
 
