@@ -921,8 +921,8 @@ def museum(
         text = [head, "", shown.what, f"Source: {shown.source}.", "", *lines, ""]
         output.print("\n".join(text), highlight=False, soft_wrap=True, markup=False)
         output.print(curves_table(exhibit))
-        output.print("\nDiagnosis:\n", highlight=False)
-        print_diagnosis(exhibit.wrong.diagnosis)
+        output.print(f"\n{exhibit.heading}:\n", highlight=False)
+        output.print(exhibit.told, highlight=False, soft_wrap=True, markup=False)
         output.print(f"\nHow to fix it: {shown.mend}", highlight=False, soft_wrap=True, markup=False)
         if out is not None:
             output.print(f"plot  {exhibit.draw(out)}", highlight=False, soft_wrap=True)
