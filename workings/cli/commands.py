@@ -118,7 +118,7 @@ EpochsOption = Annotated[
 ]
 DatesOption = Annotated[
     str | None,
-    typer.Option(help="Order in dates such as 05/01/2024, where both are possible: day-first or month-first"),
+    typer.Option(help="Order in dates such as 05/01/2024 and 05.01.24: day-first, month-first or year-first"),
 ]
 StreamOption = Annotated[
     bool | None,

@@ -72,13 +72,15 @@ class RowKinds:
         return RowKinds(len(rows), *parts)
 
 
-def row_kinds(frame: pl.DataFrame, plan: Plan, labels: Array | None, target: str) -> RowKinds:
-    """Read the columns that the plan's split names."""
+def row_kinds(frame: pl.DataFrame, plan: Plan, labels: Array | None, target: str, dates: str | None = None) -> RowKinds:
+    """Read the columns that the plan's split names; ``dates`` is the order in dates such as 05/01/2024."""
     if plan.group is not None and plan.time_order is not None:
         raise InputError("--group and --time-order are two ways to split the rows: leave out one of them.")
     groups = None if plan.group is None else group_numbers(named_column(frame, "--group", plan.group, target))
     times = (
-        None if plan.time_order is None else time_numbers(named_column(frame, "--time-order", plan.time_order, target))
+        None
+        if plan.time_order is None
+        else time_numbers(named_column(frame, "--time-order", plan.time_order, target), dates)
     )
     return RowKinds(frame.height, labels if groups is None and times is None else None, groups, times)
 
@@ -103,12 +105,12 @@ def group_numbers(column: pl.Series) -> Array:
     return numbers
 
 
-def time_numbers(column: pl.Series) -> Array:
+def time_numbers(column: pl.Series, order: str | None = None) -> Array:
     """Return numbers that increase with time: numbers as they are, dates in minutes."""
     numbers = numbers_in_text(column)
     if numbers.dtype.is_numeric():
         return np.asarray(numbers.to_numpy(), dtype=np.float64)
-    form = date_format(column)
+    form = date_format(column, order)
     if form is None:
         raise InputError(f"--time-order: column {column.name!r} holds neither numbers nor dates, but {column[0]!r}.")
     parts = {part: DatePart(column.name, part, form).read(column, marks=False) for part in ELAPSED}

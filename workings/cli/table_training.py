@@ -223,9 +223,8 @@ def load_table(source: TableSource, plan: Plan) -> LoadedTable:
     whole = Preprocessing.learn(frame, source.target, task=source.task, decimal=reading.decimal, **asdict(choices))
     notes = [f"{name}: left out, because --group keeps its rows together; `--use {name}` takes it" for name in named]
     whole = replace(whole, notes=(*notes, *whole.notes))
-    return LoadedTable(
-        frame, whole, row_kinds(frame, plan, whole.targets(frame) if whole.classes else None, source.target)
-    )
+    labels = whole.targets(frame) if whole.classes else None
+    return LoadedTable(frame, whole, row_kinds(frame, plan, labels, source.target, choices.dates))
 
 
 def prepare(source: TableSource, plan: Plan) -> TableTraining:
