@@ -20,6 +20,7 @@ from workings.museum.rooms import PIECES, ROOMS, fitted, marked_lines, piece_nam
 from workings.museum.setups import Setup
 from workings.network import Network
 from workings.play.datasets import PlayData
+from workings.play.exhibits import MistakeSummary
 from workings.play.pictures import picture_of
 from workings.program.program import STAGE_WORDS
 from workings.support.arrays import Array
@@ -127,7 +128,7 @@ class Gallery:
     def __init__(self) -> None:
         self.game: Game | None = None
 
-    def mistakes(self) -> list[JsonObject]:
+    def mistakes(self) -> list[MistakeSummary]:
         """Return all mistakes: name, title, description, place and data sets."""
         return [
             {"name": m.name, "title": m.title, "what": m.what, "place": m.place, "rooms": rooms_for(m)}
