@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,13 +26,13 @@ ELAPSED = {"year": 535_680, "month": 44_640, "day": 1440, "hour": 60, "minute": 
 class Split:
     """The indices of the training, validation and test rows of a table, each in order.
 
-    ``seed`` is the seed of the network that is trained on them.
+    ``seeds`` are the seeds of the networks that are trained on them.
     """
 
     training: Array
     validation: Array
     test: Array
-    seed: int = 0
+    seeds: tuple[int, ...] = (0,)
 
     @property
     def known(self) -> Array:
@@ -118,31 +118,22 @@ def time_numbers(column: pl.Series, order: str | None = None) -> Array:
 
 
 def split_rows(kinds: RowKinds, plan: Plan) -> Split:
-    """Split the rows of a table; the test rows are drawn first."""
-    return splits_of(kinds, replace(plan, ensemble=1))[0]
+    """Split the rows of a table; the test rows are drawn first.
 
-
-def splits_of(kinds: RowKinds, plan: Plan) -> list[Split]:
-    """Split the rows of a table for each network of an ensemble: the test rows are the same, validation rows are not.
-
-    For the recipe, ``TableRecipe.draws`` gives the validation rows and the seed, so that an estimator with the
-    same rows and seed trains the same network.
+    For the recipe, ``TableRecipe.draws`` gives the validation rows and the seeds, so that an estimator with the same
+    rows and seed trains the same networks.
     """
     test = held_out(kinds, plan.test, "--test", plan.seed)
     rest = np.setdiff1d(np.arange(kinds.n), test)
     left, share = kinds.taken(rest), plan.validation or 0.0
     check_share(share, "--validation")
     recipe = plan.recipe_for(classification=kinds.labels is not None)
-    if recipe is None:
-        validation = rest[held_out(left, share, "--validation", plan.seed)]
-        return [Split(np.setdiff1d(rest, validation), validation, test, plan.seed)]
     codes = None if left.labels is None else np.unique(left.labels, return_inverse=True)[1]
-    found = []
-    for number, draw in enumerate(recipe.draws(left.n, codes, plan.rows_seed, plan.ensemble)):
-        is_free = left.groups is None and left.times is None
-        rows = draw.held_out if is_free else held_out(left, share, "--validation", plan.seed + number)
-        found.append(Split(np.setdiff1d(rest, rest[rows]), rest[rows], test, draw.seed))
-    return found
+    draws = [] if recipe is None else list(recipe.draws(left.n, codes, plan.rows_seed))
+    is_free = left.groups is None and left.times is None
+    rows = draws[0].held_out if draws and is_free else held_out(left, share, "--validation", plan.seed)
+    seeds = tuple(draw.seed for draw in draws) or (plan.seed,)
+    return Split(np.setdiff1d(rest, rest[rows]), rest[rows], test, seeds)
 
 
 def held_out(kinds: RowKinds, share: float, option: str, seed: int) -> Array:
