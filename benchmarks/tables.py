@@ -176,7 +176,7 @@ def catboost(table: Table, seed: int) -> tuple[Any, Callable[..., pd.DataFrame]]
     return kind(cat_features=table.words, **settings), as_filled_text
 
 
-def workings_with(ensemble: int = 1, **changes: Any) -> Maker:
+def workings_with(ensemble: int | None = None, **changes: Any) -> Maker:
     """Return a maker of this library's estimators, with changes of the recipe."""
 
     def make(table: Table, seed: int) -> tuple[Any, Callable[..., pd.DataFrame]]:
@@ -192,13 +192,23 @@ def workings_with(ensemble: int = 1, **changes: Any) -> Maker:
     return make
 
 
+def td_s(table: Table, seed: int) -> tuple[Any, Callable[..., pd.DataFrame]]:
+    """This library's estimators with RealMLP-TD-S as published: one network of 3 × 256 units."""
+    from workings.table_recipe import TD_S_CLASSIFICATION, TD_S_REGRESSION
+
+    estimator, columns = workings_with()(table, seed)
+    recipe = TD_S_CLASSIFICATION if table.is_classification else TD_S_REGRESSION
+    return estimator.set_params(recipe=recipe), columns
+
+
 MODELS: dict[str, Maker] = {
     "LightGBM": lightgbm,
     "HistGradientBoosting": hist_gradient_boosting,
     "scikit-learn's MLP": sklearn_mlp,
     "Workings": workings_with(),
     "CatBoost": catboost,
-    "Workings, ensemble of 4": workings_with(4),
+    "Workings, 8 networks": workings_with(8),
+    "Workings, RealMLP-TD-S": td_s,
 }
 WITHOUT: dict[str, Maker] = {  # the recipe without one of its parts
     "without smooth clipping": workings_with(clip=False),
@@ -209,8 +219,10 @@ WITHOUT: dict[str, Maker] = {  # the recipe without one of its parts
     "with ReLU": workings_with(activation="relu"),
     "with beta2 = 0.999": workings_with(beta2=0.999),
     "with bias factor 1": workings_with(bias_rate=1.0),
-    "with 64 epochs": workings_with(epochs=64),
-    "with 3 × 64 units": workings_with(hidden=(64, 64, 64)),
+    "with 256 epochs": workings_with(epochs=256),
+    "with 3 × 256 units": workings_with(hidden=(256, 256, 256)),
+    "with one network": workings_with(1),
+    "with the same validation rows": workings_with(own_validation=False),
     "with 10 % validation rows": workings_with(validation=0.1),
 }
 

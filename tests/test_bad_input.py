@@ -211,6 +211,8 @@ def test_probabilities_that_are_none() -> None:
     refused(lambda: fit(classifier(), y=rows * 2), "y has", "row 0", "from 0 to 1")
     refused(lambda: fit(classifier(), y=rows / 2), "adds up to 0.5", "row 0", "add up to 1")
     refused(lambda: fit(binary(2), y=rows * -1), "row 0", "from 0 to 1")
+    rows[3] /= 4
+    refused(lambda: fit(classifier(), y=rows), "adds up to 0.25", "row 3", "add up to 1")
 
 
 def test_negative_counts() -> None:

@@ -217,7 +217,11 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...], TextOptions | None]] = { 
         for kind, write, words in (
             ("prices in thousands", lambda row: f"{row % 40}.5k", "begin like numbers, such as '0.5k' and '1.5k'"),
             ("prices in millions", lambda row: f"${row % 40}.5M", "use `--task classification`"),
-            ("dates with short years", lambda row: f"{1 + row % 28:02}.01.24", "are not numbers or dates in a format"),
+            (
+                "dates with short years",
+                lambda row: f"{1 + row % 28:02}.01.24",
+                "holds dates or times, such as '01.01.24'",
+            ),
             ("minutes and seconds", lambda row: f"{row % 60}:{row % 50:02}:77", "begin like numbers"),
             ("limits", lambda row: f"< {row % 50}", "Write them as plain numbers"),
         )

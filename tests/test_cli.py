@@ -25,6 +25,7 @@ from workings.cli.table_splits import folds_of, split_rows
 from workings.cli.table_training import load_table
 from workings.cli.terminal import progress_columns
 from workings.tables import read_table
+from workings.tables.screening import ColumnChoices
 
 FLOWERS = Path(__file__).parents[1] / "examples" / "flowers.csv"
 
@@ -763,6 +764,10 @@ def test_groups_stay_together_and_later_rows_are_held_out(command):
     split, days = split_rows(loaded.kinds, plan), frame["day"].to_numpy()
     assert days[split.training].max() < days[split.validation].min()
     assert days[split.validation].max() < days[split.test].min()
+    texts = frame.with_columns(frame["day"].dt.strftime("%d/%m/%y"))  # dates with two readings
+    texts.write_csv("texts.csv")
+    source = TableSource(Path("texts.csv"), "y", choices=ColumnChoices(dates="day-first"))
+    assert (split_rows(load_table(source, plan).kinds, plan).test == split.test).all()
     for known, held in folds_of(loaded.kinds, 4, 0):
         assert days[known].max() < days[held].min()
     for options, words in (

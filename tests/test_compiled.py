@@ -718,6 +718,8 @@ def test_auto_is_a_pure_function_of_the_problem() -> None:
     assert "compiling does not pay off for 100 steps of 200 rows" in few[1]
     assert choose("auto", program, values, 200, 10**6)[0] == "compiled"
     assert choose("reference", program, values, 200, 10**6) == ("reference", "as requested")
+    history = network.fit(X[:40], Y[:40], optimizer=SGD(0.1), epochs=3, batch_size=10)
+    assert history.engine == "reference (compiling does not pay off for 12 steps of 10 rows)"
 
 
 def test_the_source_is_a_file_that_can_be_read(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

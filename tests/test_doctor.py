@@ -50,6 +50,7 @@ from workings.datasets import circles, mnist, moons
 from workings.experiments import mnist as mnist_experiment
 from workings.experiments import moons as moons_experiment
 from workings.initializers import Normal
+from workings.museum.code_mistakes import CODE_MISTAKES
 from workings.museum.mistakes import MISTAKES, both
 from workings.museum.rooms import ROOMS, rooms_for, train
 from workings.regularizers import L2PerRow
@@ -204,7 +205,7 @@ def test_the_mistakes_do_harm():
 
 
 def test_the_page_lists_every_finding_and_every_mistake():
-    for name in (*KINDS, *MISTAKES):
+    for name in (*KINDS, *MISTAKES, *CODE_MISTAKES):
         assert re.search(rf"^\| {name} \|", PAGE, re.MULTILINE), name
     for name in KINDS:
         assert len(re.findall(rf"^\| {name} \|", PAGE, re.MULTILINE)) >= 2, f"{name}: what it measures, and its rates"

@@ -219,3 +219,79 @@ def test_a_backward_that_needs_the_values_of_the_last_forward_is_checked():
 
     net = Net()
     assert check(net.forward, net.backward).ok
+
+
+def test_the_number_of_features_in_place_of_the_number_of_samples_is_named():
+    report = check_columns(changed(backward_columns, **{name: lambda g: g * N / 3 for name in COLUMNS}))
+    assert "number of features, X.shape[0] = 3, instead of the number of samples, X.shape[1] = 6" in str(report)
+    report = check(backward=changed(backward, **{name: lambda g: g * N / 3 for name in ROWS}))
+    assert "number of features, X.shape[1] = 3, instead of the number of rows, X.shape[0] = 6" in str(report)
+    report = check(backward=changed(backward, **{name: lambda g: g * N * N for name in ROWS}))
+    assert "multiplied by the number of rows: divide by this number" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (-N, ("the sign is wrong", "a sum where a mean was meant")),
+        (-np.log(10), ("the sign is wrong", "base-10 logarithm")),
+        (N * np.log(10), ("base-10 logarithm", "a sum where a mean was meant")),
+        (-2, ("the sign is wrong", "a forgotten ½")),
+    ],
+)
+def test_two_mistakes_that_multiply_are_both_named(factor, words):
+    text = str(check(backward=changed(backward, **{name: lambda g: factor * g for name in ROWS})))
+    assert "two mistakes: " in text
+    assert all(word in text for word in words)
+    unknown = str(check(backward=changed(backward, **{name: lambda g: 1.37 * g for name in ROWS})))
+    assert "look for it in the loss and its reduction" in unknown
+
+
+def test_a_wrong_product_and_a_missing_derivative_are_both_named():
+    def wrong(p, X, y):
+        z1 = X @ p["W1"] + p["b1"]
+        d2 = (sigmoid(np.tanh(z1) @ p["W2"] + p["b2"]) - y) / len(X)
+        d1 = d2 @ p["W2"].T
+        return {"W1": X.T @ d1, "b1": d1.sum(axis=0), "W2": z1.T @ d2, "b2": d2.sum(axis=0)}
+
+    text = str(check(backward=wrong))
+    assert "dW2 multiplies it with the wrong array: it needs the activation a1, not z1" in text
+    assert "b2 is right, W1, b1 are wrong: check the backward pass between them" in text
+
+
+@pytest.mark.parametrize("reduce", [np.mean, np.sum, lambda x: np.sqrt(np.mean(x)), lambda x: np.median(x)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_broadcasting_is_found_for_every_reduction(reduce, dtype):
+    def loss(p, X, y):
+        values = np.tanh(X @ p["W1"] + p["b1"]) @ p["W2"] + p["b2"]
+        return dtype(reduce(((values - y) ** 2).astype(dtype)) + (p["W1"] ** 2).sum())
+
+    def zeros(p, X, y):
+        return {name: np.zeros_like(value) for name, value in p.items()}
+
+    targets = X[:, 0] + 0.5 * X[:, 1]
+    with pytest.raises(InputError, match=r"all targets.*here with y.reshape\(-1, 1\)"):
+        check(loss, zeros, y=targets)
+    assert not check(loss, zeros, y=targets.reshape(-1, 1)).ok  # nothing is broadcast here: gradients are compared
+
+
+def test_broadcasting_is_found_with_samples_as_columns():
+    def loss(p, X, y):
+        return ((p["W"] @ X + p["b"] - y) ** 2).mean()
+
+    def own(p, X, y):
+        d = 2 * (p["W"] @ X + p["b"] - y.reshape(1, -1)) / X.shape[1]
+        return {"W": d @ X.T, "b": d.sum(axis=1, keepdims=True)}
+
+    parameters = {"W": np.array([[0.5, -1.0, 2.0]]), "b": np.zeros((1, 1))}
+    with pytest.raises(InputError, match=r"all targets.*here with y.reshape\(1, -1\)"):
+        check_my_gradients(loss, own, parameters, X.T, X[:, :1])
+    assert check_my_gradients(loss, own, parameters, X.T, X[:, :1].T).ok
+    assert check_my_gradients(loss, own, parameters, X.T, X[:, 0]).ok
+
+
+def test_a_constant_factor_of_a_loss_in_float32_is_named():
+    def loss(p, X, y):
+        return np.float32(forward(p, X, y, np.log10))
+
+    assert "base-10 logarithm" in str(check(forward=loss))

@@ -134,6 +134,8 @@ CELLS = {
     "true in days": Cell("day", True, "true", None),
     "a word in days": Cell("day", "today", "today", None),
     "a day in another order": Cell("day", "17.05.2023", "17.05.2023", None),
+    "a day with a short year": Cell("day", "17.05.23", "17.05.23", None),
+    "a day with a month's name": Cell("day", "17 May 2023", "17 May 2023", None),
     "a day that does not exist": Cell("day", "2023-02-30", "2023-02-30", None),
 }
 

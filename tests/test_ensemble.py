@@ -9,8 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workings import SGD, BinaryCrossEntropy, CrossEntropy, Dense, Ensemble, FileError, InputError, Network, fit_many
+from workings import (
+    SGD,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Dense,
+    Ensemble,
+    FileError,
+    InputError,
+    Network,
+    files,
+    fit_many,
+)
 from workings.datasets import moons
+from workings.layers import BatchNorm, ClipPredictions, Dropout, NTKDense, Scale, SmoothClip
 from workings.metrics import accuracy, r2
 
 X, y = moons(60)
@@ -91,3 +103,62 @@ def test_networks_must_fit_together() -> None:
         Ensemble(networks()[0])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no parameters"):
         Ensemble(networks()).save("models")
+
+
+def test_merged_classes_have_the_mean_scores(tmp_path: Path) -> None:
+    ensemble = Ensemble(networks())
+    ensemble.fit(X, TEXT, optimizer=SGD(0.3), epochs=5)
+    one = ensemble.merged()
+    scores = np.mean([np.log(network.predict_proba(X)) for network in ensemble], axis=0)
+    expected = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(one.predict_proba(X), expected, rtol=1e-12)
+    assert one.layers == (Dense(9, "tanh"), Dense(2))
+    np.testing.assert_array_equal(Network.load(one.save(tmp_path / "one.safetensors")).predict(X), one.predict(X))
+    assert not one.is_fresh
+
+
+@pytest.mark.parametrize(
+    ("layers", "count"),
+    [
+        ([SmoothClip(), Scale(), NTKDense(5, "selu"), NTKDense(4, "mish"), NTKDense(1)], 3),
+        ([Dense(1)], 2), ([Dense(4, "relu", bias=False), Dropout(0.5), Dense(3, "tanh"), Dense(1, bias=False)], 4),
+        ([Dense(3, "gelu"), Dense(1)], 1), ([Dense(3, "tanh"), Dense(2)], 2),
+    ],
+)  # fmt: skip
+def test_merged_numbers_are_the_mean(layers: list[Any], count: int) -> None:
+    several = [Network(layers, loss="SquaredError", n_in=2, seed=seed) for seed in range(count)]
+    found = Ensemble(several).merged().predict(X)
+    np.testing.assert_allclose(found, np.mean([network.predict(X) for network in several], axis=0), atol=1e-12)
+
+
+def test_a_merged_mean_is_clipped() -> None:
+    layers = [Dense(3, "tanh"), Dense(1), ClipPredictions(-0.1, 0.2)]
+    several = [Network(layers, loss="SquaredError", n_in=2, seed=seed) for seed in range(3)]
+    bare = [network.with_layers(layers[:-1]).place(2, network.parameters) for network in several]
+    expected = np.clip(np.mean([network.predict(X) for network in bare], axis=0), -0.1, 0.2)
+    np.testing.assert_allclose(Ensemble(several).merged().predict(X), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".c", ".json"])
+def test_an_ensemble_is_exported_as_one_file(suffix: str, tmp_path: Path) -> None:
+    if suffix == ".onnx":
+        pytest.importorskip("onnxruntime")
+    exported = files.save(Ensemble(networks(n_in=2)), tmp_path / f"one{suffix}")
+    assert sum(path.suffix == suffix for path in exported.paths) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "words"),
+    [
+        ([Dense(3), Dense(1)], [Dense(4), Dense(1)], "the same layers"),
+        ([Dense(3, "relu"), Dense(1)], [Dense(3, "tanh"), Dense(1)], "the same layers"),
+        ([BatchNorm(), Dense(1)], [BatchNorm(), Dense(1)], "BatchNorm"),
+        ([Dense(1), ClipPredictions(0, 1)], [Dense(1), ClipPredictions(0, 2)], "the same layers"),
+    ],
+)
+def test_networks_that_cannot_be_merged(one: list[Any], other: list[Any], words: str) -> None:
+    several = [Network(layers, loss="SquaredError", n_in=2) for layers in (one, other)]
+    with pytest.raises(InputError, match=words):
+        Ensemble(several).merged()
+    with pytest.raises(InputError, match="no parameters"):
+        Ensemble(networks()).merged()

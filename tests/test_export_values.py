@@ -15,6 +15,7 @@ from workings import SGD, Activation, CrossEntropy, Dense, FileError, InputError
 from workings.activations import ACTIVATIONS
 from workings.engines.reference import Runner
 from workings.files.c import FLAGS, CProgram, compiler_here
+from workings.files.c_loops import C_CHARACTERS
 from workings.files.onnx import OnnxExport
 from workings.files.verification import (
     allowed_difference,
@@ -335,6 +336,13 @@ def labelled(labels: np.ndarray, loss: str) -> tuple[Network, np.ndarray]:
     network = Network([Dense(2 if loss == "CrossEntropy" else 1)], loss=loss, seed=0)
     network.fit(X, labels[(X[:, 0] > 0).astype(int)], optimizer=SGD(0.5), epochs=30)
     return network, X
+
+
+def test_only_printable_bytes_stand_in_the_c_source_as_they_are() -> None:
+    plain = [byte for byte in range(256) if C_CHARACTERS[byte] == chr(byte)]
+    assert plain == [byte for byte in range(ord(" "), ord("~") + 1) if chr(byte) not in '"\\?']
+    assert C_CHARACTERS[0x1F] == "\\037"
+    assert C_CHARACTERS[0x7F] == "\\177"
 
 
 @needs_c

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -20,9 +21,10 @@ from tests.test_compiled import PROBLEMS, targets
 from workings import L1, L2, SGD, Activation, Adam, CrossEntropy, Dense, Momentum, Network, SquaredError
 from workings.datasets import moons
 from workings.engines.compiled import cache, native
-from workings.engines.compiled.specialization import generate, size_of, source_for
+from workings.engines.compiled.outlining import written_by_iteration
+from workings.engines.compiled.specialization import generate, size_of, source_for, with_odd_stride
 from workings.engines.compiled.structure import structure_of
-from workings.engines.contract import Stretch
+from workings.engines.contract import CACHE_LINE, Stretch
 
 X, Y = moons(n=60, seed=0)
 
@@ -39,6 +41,63 @@ def problem(layers: list[Any], loss: Any, optimizer: Any, regularizer: Any = ())
     draws = network.draw_masks(40, np.random.default_rng(0))
     stretch = Stretch(rows, encoded, [(0, 20), (20, 40)], [0.1, 0.1], 1, None, None, draws)
     return program, size_of(stretch, network.start_values(program))
+
+
+# -- loops whose iterations are independent ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "written"),
+    [
+        ("a[i] = b[i + 1]", {"a"}),
+        ("a[0, i] = 2 * a[1, i]; c[j, i] += a[0, i]", {"a", "c"}),
+        ("a[i, 0] += b[j]; total += a[i, 1]", {"a"}),
+        ("total += a[i]", set()),
+        ("a[i] = a[i - 1]", None),  # what the iteration before has written
+        ("a[j] += b[i]", None),  # a sum in memory
+        ("a[0, i] = a[i, 0]", None),  # another iteration writes a[0, 1]; this one may read it as a[i, 0]
+        ("a[2 * i] = b[i]", None),
+        ("part = a[j]; part[i] = b[i]", None),  # parts of one array may be equal
+        ("a[i] = b[i]; store(a)", None),  # a call may write anything
+    ],
+)
+def test_a_loop_is_independent_if_each_iteration_has_its_own_entries(body: str, written: set[str] | None) -> None:
+    loop = ast.parse(f"for i in range(n): {body}").body[0]
+    assert isinstance(loop, ast.For)
+    assert written_by_iteration(loop) == written
+
+
+SUMS = """
+import numpy as np
+from workings.engines.kernels.language import flat
+
+
+def train(a, b):
+    for i in range(1, a.shape[1]):
+        a[0, i] = a[0, i - 1] + a[0, i]
+    for i in range(a.shape[1]):
+        a[1, i] = a[0, i] + b[i]
+    all_of_b = flat(b)
+    for i in range(1, b.shape[0]):
+        b[i] = all_of_b[i - 1] + 1.0
+"""
+
+
+def test_loops_that_depend_on_the_iteration_before_are_translated_as_they_stand() -> None:
+    a, b = np.ones((2, 1000)), np.zeros(1000)
+    native.MachineCode(SUMS, "train")(a, b)()
+    assert a[0].tolist() == list(range(1, 1001))
+    assert a[1].tolist() == a[0].tolist()
+    assert b.tolist() == list(range(1000))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [1, 7, 8, 64, 100, 256, 512, 1000, 4096])
+def test_columns_lie_an_odd_number_of_cache_lines_apart(rows: int, dtype: str) -> None:
+    stride = with_odd_stride(rows, dtype)
+    lines, rest = divmod(stride * np.dtype(dtype).itemsize, CACHE_LINE)
+    assert (lines % 2, rest) == (1, 0)
+    assert rows <= stride < rows + 2 * CACHE_LINE
 
 
 @pytest.mark.parametrize("number", range(len(PROBLEMS)))

@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from workings import (
     SGD,
     Adam,
+    BinaryCrossEntropy,
     CrossEntropy,
     Dense,
     InputError,
@@ -25,7 +27,9 @@ from workings import (
 )
 from workings.cli.commands import app
 from workings.datasets import moons
+from workings.museum.code_mistakes import BY_COLUMNS, BY_ROWS, CODE_MISTAKES, NUMBERS
 from workings.museum.mistakes import MISTAKES
+from workings.museum.rooms import ROOMS, rooms_for, show
 
 X, Y = moons()
 FLOWERS = Path(__file__).parents[1] / "examples" / "flowers.csv"
@@ -116,7 +120,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 def test_the_museum_lists_every_mistake(command):
     done = command("museum")
     assert done.exit_code == 0, done.output
-    for name in MISTAKES:
+    for name in (*MISTAKES, *CODE_MISTAKES):
         assert name in done.stdout
 
 
@@ -130,6 +134,17 @@ def test_an_exhibit_shows_both_lines_both_curves_and_the_doctor(command, tmp_pat
     assert "How to fix it" in done.stdout
     picture = tmp_path / "pictures" / "sum-for-mean-circles.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_exhibit_of_own_code_shows_the_lines_the_curves_and_the_gradient_check(command, tmp_path):
+    done = command("museum", "two-mistakes", "--data", "spirals", "--out", "pictures")
+    assert done.exit_code == 0, done.output
+    assert "wrong  dW2 = z1.T @ dz2\nright  dW2 = a1.T @ dz2\n" in done.stdout
+    assert "with the mistake" in done.stdout
+    assert "check_my_gradients:\n\nGradients and finite differences differ." in done.stdout
+    assert "it needs the activation a1, not z1" in done.stdout
+    assert "How to fix it: Mend the last layer first" in done.stdout
+    assert (tmp_path / "pictures" / "two-mistakes-spirals.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_unknown_exhibits_are_told_with_the_nearest(command):
@@ -279,6 +294,54 @@ def test_functions_that_cannot_be_checked_are_told_what_to_change():
 
 def test_float32_parameters_are_checked_in_float64():
     assert check(parameters={name: value.astype(np.float32) for name, value in PARAMETERS.items()}).ok
+
+
+# -- your own code in the museum ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CODE_MISTAKES)
+def test_the_gradient_check_names_each_mistake_and_the_code_beside_it_is_right(name):
+    mistake = CODE_MISTAKES[name]
+    assert name not in MISTAKES
+    assert len(rooms_for(mistake)) == 3
+    shown = show(name, seed=3)
+    assert shown.is_named, shown.told
+    assert shown.right.is_right, shown.right.told
+    assert shown.right.score > 0.75
+    assert shown.right.losses[-1] < 0.5 * shown.right.losses[0]
+    assert mistake.title in str(shown)
+    assert mistake.words[0] in str(shown)
+    assert mistake.wrong != mistake.right
+    wrong, right = mistake.wrong.splitlines(), mistake.right.splitlines()
+    assert [(a.strip(), b.strip()) for a, b in zip(wrong, right, strict=True) if a != b] == sorted(
+        mistake.lines, key=lambda line: mistake.right.index(line[1])
+    )
+
+
+@pytest.mark.parametrize("program", [BY_ROWS, BY_COLUMNS, CODE_MISTAKES["targets-as-vector"].right])
+def test_the_right_programs_have_the_gradients_of_the_library(program):
+    mistake = next(one for one in CODE_MISTAKES.values() if one.right == program)
+    room = ROOMS[mistake.rooms[0]](1)
+    kind = SquaredError() if mistake.rooms == NUMBERS else BinaryCrossEntropy()
+    network = Network([Dense(8, "tanh"), Dense(1)], loss=kind, seed=1).build(2)
+    names: dict[str, object] = {"np": np}
+    exec(program, names)
+    parameters, data = dict(network.parameters), (room.X, room.y.reshape(-1, 1))
+    if mistake.has_samples_as_columns:
+        parameters = {name: v.T if v.ndim == 2 else v.reshape(-1, 1) for name, v in parameters.items()}
+        data = (room.X.T, room.y.reshape(1, -1))
+    gradients = names["backward"](parameters, *data)
+    trace = network.trace(room.X, room.y)
+    assert names["forward"](parameters, *data) == pytest.approx(float(trace["J"]), rel=1e-12)
+    for name, value in network.parameters.items():
+        found = gradients[name].T if mistake.has_samples_as_columns else gradients[name]
+        np.testing.assert_allclose(found.reshape(value.shape), trace[f"d{name}"], rtol=1e-9, atol=1e-15)
+
+
+def test_a_mistake_of_own_code_with_an_unknown_line_is_refused():
+    mistake = replace(CODE_MISTAKES["log10-for-log"], lines=(("p = 2", "p = 3"),))
+    with pytest.raises(InputError, match="must stand once in the program; it stands 0 times"):
+        _ = mistake.wrong
 
 
 # -- the history ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from workings.play.advice import REMEDIES, words_of
 from workings.play.datasets import FEATURES, GENERATED
 from workings.play.messages import ACTIONS, OWN_MISTAKE, answer
 from workings.play.opening import session_of
+from workings.play.own import data_of
 from workings.play.pictures import SIDE
 from workings.play.replay import MOST_FRAMES, chosen
 from workings.play.session import Session
@@ -591,6 +593,52 @@ def test_the_library_code_trains_as_the_page_does(changes: dict[str, Any]) -> No
     space: dict[str, Any] = {}
     exec(session.code(kind="library")["text"].replace("epochs=100", "epochs=100, engine='reference'"), space)
     assert np.array_equal(space["net"].theta, session.run.model.theta)
+
+
+def with_points(session: Session, folder: Path) -> dict[str, Any]:
+    session.add_point(x=0.25, y=-0.5, target=1)
+    session.configure({"features": ["x1", "x2", "x1x2"]})
+    return {}
+
+
+def with_chosen_columns(session: Session, folder: Path) -> dict[str, Any]:
+    pytest.importorskip("sklearn", reason="the extra 'sklearn' is not installed")
+    session.configure({"data": "iris", "features": list(session.own_data("iris").columns[1:3])})
+    return {}
+
+
+def with_table(session: Session, folder: Path) -> dict[str, Any]:
+    pl = pytest.importorskip("polars", reason="the extra 'cli' is not installed")
+    rows = range(40)
+    table = {"a": rows, "b": [k * k % 7 for k in rows], "kind": ["one", "two"] * 20, "size": [k % 11 for k in rows]}
+    pl.DataFrame(table).write_csv(folder / "t.csv")
+    content = as_base64((folder / "t.csv").read_text())
+    session.open_table(name="t.csv", content=content, target="kind", impute=False)
+    return {}
+
+
+def with_arrays(session: Session, folder: Path) -> dict[str, Any]:
+    rng = np.random.default_rng(3)
+    X, y = rng.standard_normal((30, 2)), np.array(["no", "yes"] * 15)
+    own = Session(own=data_of(X, y, True))
+    own.configure({"features": ["x1", "x1²"], "held_out": 0.2})
+    vars(session).update(vars(own))
+    return {"X": X, "y": y}
+
+
+@pytest.mark.parametrize("prepare", [with_points, with_chosen_columns, with_table, with_arrays])
+def test_the_library_code_has_the_data_of_the_page(
+    prepare: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drawn points, a part of the columns, a table, and arrays with features made of them."""
+    monkeypatch.chdir(tmp_path)
+    session = Session(SMALL)
+    space = prepare(session, tmp_path)
+    session.configure({"batch_size": 0})
+    session.epoch()
+    code = session.code(kind="library")["text"]
+    exec(code.replace("epochs=100", "epochs=1, engine='reference'"), space)
+    assert np.allclose(space["net"].theta, session.run.model.theta, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "json"])

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from workings.errors import InputError
+from workings.museum.code_mistakes import CODE_MISTAKES
 from workings.museum.gallery import PLANAR, Gallery, planar_rooms, right_setup
 from workings.museum.mistakes import MISTAKES, both
-from workings.museum.rooms import ROOMS, fitted, rooms_for
+from workings.museum.rooms import PIECES, ROOMS, fitted, rooms_for
 from workings.play.messages import answer
 from workings.play.session import Session
 
@@ -22,9 +23,9 @@ def gallery() -> Gallery:
 
 def test_all_mistakes_are_offered_with_their_data_sets(gallery: Gallery) -> None:
     offered = gallery.mistakes()
-    assert [one["name"] for one in offered] == list(MISTAKES)
+    assert [one["name"] for one in offered] == [*MISTAKES, *CODE_MISTAKES]
     assert all(one["rooms"] and one["title"] and one["what"] for one in offered)
-    assert {one["place"] for one in offered} == {"statement", "data", "settings", "training"}
+    assert {one["place"] for one in offered} == {"statement", "data", "settings", "training", "code"}
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,22 @@ def test_every_wrong_statement_is_marked_in_every_room() -> None:
                 s.target for s, other in zip(*(p.statements for p in programs), strict=True) if str(s) != str(other)
             }
             assert differing == set(wrong.edits()), (mistake.name, room)
+
+
+@pytest.mark.parametrize("name", ["gradients-added-up", "divided-by-features", "targets-as-vector"])
+def test_an_exhibit_of_own_code_has_both_programs_and_the_gradient_check(gallery: Gallery, name: str) -> None:
+    found = gallery.exhibit(name, "")
+    json.dumps(found, allow_nan=False)
+    mistake = CODE_MISTAKES[name]
+    for program, shown in zip((mistake.wrong, mistake.right), found["networks"], strict=True):
+        assert "\n".join(one["code"] for one in shown["program"]) + "\n" == program
+        assert shown["losses"]
+        assert shown["picture"] is not None
+    wrong, right = ({one["code"] for one in shown["program"]} for shown in found["networks"])
+    assert {line["wrong"] for line in found["lines"]} == wrong - right
+    assert {line["right"] for line in found["lines"]} == right - wrong
+    (reading,) = gallery.diagnosis(name, "")
+    assert all(word in reading["measured"] for word in mistake.words)
 
 
 def test_the_doctor_finds_the_mistake(gallery: Gallery) -> None:
@@ -121,5 +138,5 @@ def test_without_a_museum_the_session_says_where_it_is() -> None:
     ):
         assert "workings play" in json.loads(answer(session, message))["error"]
     session.exhibits = Gallery()
-    assert len(json.loads(answer(session, '{"id": 1, "do": "museum"}'))["reply"]["mistakes"]) == len(MISTAKES)
+    assert len(json.loads(answer(session, '{"id": 1, "do": "museum"}'))["reply"]["mistakes"]) == len(PIECES)
     assert "from 0 to 3" in json.loads(answer(session, '{"id": 1, "do": "game_guess", "choice": 4}'))["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import http.server
 import json
@@ -13,23 +14,30 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from workings import Dense, Huber, Network
 from workings.activations import ACTIVATIONS
+from workings.checks.curvature import sharpness
 from workings.cli.commands import app
 from workings.engines.reference import Runner
+from workings.files.safetensors import load
 from workings.losses import LOSSES
 from workings.model.model import Model
 from workings.optimizers import OPTIMIZERS
+from workings.play import session as python_session
 from workings.play.datasets import GENERATED
+from workings.play.exports import exported, opened
 from workings.play.messages import ACTIONS
 from workings.play.offline.site import IMAGES, ROWS, TABLES, available, schedule_code, write_site
 from workings.play.settings import REGULARIZERS, SCHEDULES, LayerSettings, Settings
 from workings.play.tables import LOADERS
+from workings.plots.landscapes import axis_around, losses_over, principal_directions
 from workings.program.program import Program
 from workings.program.step import inference_program, step_program
 from workings.readings.influence import influence
@@ -344,6 +352,220 @@ def test_the_session_has_the_actions_of_the_server(site):
     assert sorted(found) == sorted(ACTIONS)
 
 
+# -- landscape, files and code -----------------------------------------------------------------
+
+SMALL = Settings(rows=60, hidden=(LayerSettings(3, "tanh"), LayerSettings(2, "relu", 0.0, True)), batch_size=0)
+
+
+def python_model(settings: Settings, found: dict[str, Any], outputs: int) -> Model:
+    """The model of a session in the browser, with its values."""
+    model = Model(
+        settings.layers(outputs), loss=settings.make_loss(""), regularizer=settings.make_regularizer(), seed=0, n_in=2
+    )  # fmt: skip
+    arrays = {name: np.array(found["values"][name]) for name in (*model.parameters, *model.statistics)}
+    return model.place(2, arrays)
+
+
+@pytest.mark.parametrize("directions", ["path", "random"])
+def test_the_landscape_has_the_numbers_of_the_library(directions, site):
+    settings = replace(SMALL, loss="BinaryCrossEntropy", regularizer="L2", lam=0.01)
+    code = f"""{SESSION}
+    import {{ Objective }} from "./landscape.js";
+    const session = new Session(given.settings);
+    for (let k = 0; k < 6; k += 1) session.advance({{ steps: 10 }});
+    session.travel({{ moment: 5 }});
+    const {{ run: trained }} = session, objective = new Objective(trained);
+    const found = session.landscape({{ directions: given.directions }});
+    const list = Object.entries(trained.values).map(([name, value]) => [name, np.tolist(value)]);
+    result = {{ ...found, losses: Array.from(floats(found.losses)), values: Object.fromEntries(list),
+      X: np.tolist(trained.rows.X), y: np.tolist(trained.rows.y),
+      thetas: trained.course.slice(0, 6).map((moment) => objective.vectorOf(moment.values)) }};"""
+    found = run(site, code, settings=settings.to_json(), directions=directions)
+    model = python_model(settings, found, 1)
+    X, y = np.array(found["X"]), np.array(found["y"])[:, 0]
+    alphas, betas = np.array(found["alphas"]), np.array(found["betas"])
+    assert 0 in alphas
+    assert 0 in betas
+    assert found["J"] == pytest.approx(model.objective(X, y), rel=1e-9)
+    assert found["curvature"] == pytest.approx(sharpness(model, X, y), rel=1e-2)
+    assert found["limit"] == pytest.approx(2 / 0.03)
+    losses = np.array(found["losses"]).reshape(len(alphas), len(betas))
+    if directions == "path":
+        end, axes, path, shares = principal_directions(np.array(found["thetas"]))
+        assert np.array(found["path"]) == pytest.approx(path, rel=1e-6, abs=1e-9)
+        assert found["shares"] == pytest.approx(shares, rel=1e-6)
+        for k, axis in enumerate((alphas, betas)):
+            assert axis == pytest.approx(axis_around(path[:, k], len(axis), float(np.ptp(path))), abs=1e-9)
+        expected = losses_over(model, X, y, end, axes, alphas[::5], betas[::5])
+        assert losses[::5, ::5] == pytest.approx(expected, rel=1e-5)
+    else:
+        assert losses[len(alphas) // 2, len(betas) // 2] == pytest.approx(found["J"], rel=1e-6)
+        assert losses.std() > 0
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "json"])
+def test_files_are_those_of_the_library(kind, site):
+    """A file of the browser is read in Python, one of Python in the browser: the same bits."""
+    settings = replace(
+        SMALL, data="blobs", loss="CrossEntropy", regularizer="L2", lam=0.01,
+        hidden=(LayerSettings(3, "selu"), LayerSettings(2, "relu", 0.25, True)),
+    )  # fmt: skip
+    own = python_session.Session(settings)
+    own.advance(steps=7)
+    (file,) = own.export(kind=kind)["files"]
+    code = f"""{SESSION}
+    const session = new Session(given.settings), other = new Session({{ ...given.settings, hidden: [] }});
+    const list = (values) => Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [name, np.tolist(value)]));
+    session.advance({{ steps: 9 }});
+    const [written] = session.export({{ kind: given.kind }}).files;
+    const view = other.open_model({{ name: "network." + given.kind, content: given.content }});
+    const opened = list(other.run.parameters), frame = view.frame.measured;
+    other.advance({{ steps: 3 }});
+    other.reset();
+    result = {{ written, values: list(session.run.values), settings: view.settings, opened,
+      again: list(other.run.parameters) }};"""
+    found = run(site, code, settings=settings.to_json(), kind=kind, content=file["content"])
+    again, m = opened(f"network.{kind}", found["written"]["content"]), own.run.model
+    for name, value in {**again.parameters, **again.statistics}.items():
+        assert np.array_equal(value, found["values"][name])
+    assert (again.layers, again.loss, again.regularizers) == (m.layers, m.loss, m.regularizers)
+    assert again.classes.tolist() == [0, 1, 2]
+    assert Settings.from_json(found["settings"]).hidden == settings.hidden
+    assert found["opened"] == found["again"] == {n: v.tolist() for n, v in own.run.model.parameters.items()}
+
+
+def test_files_that_do_not_fit_are_refused_and_change_nothing(site):
+    """Damaged bytes, other formats and numbers of inputs, layers that the page cannot show, arrays that do not fit."""
+    networks = [
+        Network([Dense(2, "tanh", bias=False), Dense(1)], loss="BinaryCrossEntropy", n_in=2),
+        Network([Dense(2, "tanh"), Dense(1)], loss="BinaryCrossEntropy", n_in=3),
+        Network([Dense(2, "tanh"), Dense(2)], loss="BinaryCrossEntropy", n_in=2),
+        Network([Dense(2, "tanh"), Dense(1)], loss=Huber(delta=3.0), n_in=2),
+        Network([Dense(2, "tanh"), Dense(1, "tanh")], loss="SquaredError", n_in=2),
+    ]  # fmt: skip
+    contents = [exported(net, "json")[0]["content"] for net in networks]
+    contents += [base64.b64encode(text).decode() for text in (b"", b"{", b"[]", b"null", b'{"format": "other"}')]
+    contents += [base64.b64encode(exports_damaged).decode() for exports_damaged in damaged(networks[2])]
+    code = f"""{SESSION}
+    const session = new Session(), before = JSON.stringify(session.view());
+    result = given.contents.flatMap((content) => ["n.json", "n.safetensors", "n.onnx"].map((name) => {{
+      try {{ session.open_model({{ name, content }}); return "opened"; }} catch (error) {{
+        const isSame = JSON.stringify(session.view()) === before;
+        return isSame ? `${{error.constructor.name}}: ${{error.message}}` : "changed"; }}
+    }}));"""
+    found = run(site, code, contents=contents)
+    assert all(one.startswith("Error: ") and "n." in one for one in found), found
+
+
+def damaged(network: Any) -> list[bytes]:
+    """Return safetensors files with a part missing."""
+    (file,) = exported(network, "safetensors")
+    content = base64.b64decode(file["content"])
+    return [content[:6], content[:40], content[:-8], b"\xff" * 8 + content[8:]]
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"data": "plane", "optimizer": "SGD", "schedule": "cosine", "held_out": 0}, {"data": "iris"}, None]
+)
+def test_the_library_code_is_that_of_python(changes, site):
+    """The same text for the same settings; drawn points are in the code."""
+    if changes == {"data": "iris"} and "iris" not in available():
+        pytest.skip("the extra 'sklearn' is not installed")
+    wanted = {
+        "hidden": [{"units": 3, "dropout": 0.5, "batch_norm": True}],
+        "regularizer": "L1",
+        "batch_size": 0,
+        **(changes or {}),
+    }
+    code = f"""{SESSION}
+    import {{ loadData }} from "./data.js";
+    await loadData(given.wanted.data);
+    const session = new Session();
+    session.configure({{ settings: given.wanted }});
+    if (given.draws) session.add_point({{ x: 0.1, y: 0.2, target: 1 }});
+    result = {{ text: session.code({{ kind: "library" }}).text, X: np.tolist(session.run.rows.X) }};"""
+    found = run(site, code, wanted=wanted, draws=changes is None)
+    if changes is None:
+        space: dict[str, Any] = {}
+        exec(found["text"].replace("epochs=100", "epochs=1, engine='reference'"), space)
+        assert np.allclose(space["X"][: len(found["X"])], found["X"])
+    else:
+        own = python_session.Session()
+        own.configure(wanted)
+        assert found["text"] == own.code(kind="library")["text"]
+
+
+# -- the museum --------------------------------------------------------------------------------
+
+
+class SmallMuseum:
+    """Two mistakes, with few and quick answers."""
+
+    def mistakes(self) -> list[dict[str, Any]]:
+        shared = {"what": "What.", "place": "statement", "rooms": ["moons", "hills"]}
+        return [{"name": name, "title": name.title(), **shared} for name in ("one", "two")]
+
+    def exhibit(self, name: str, room: str) -> dict[str, Any]:
+        return {"name": name, "title": name.title(), "room": room, "rooms": ["moons", "hills"], "networks": []}
+
+    def diagnosis(self, name: str, room: str) -> list[dict[str, Any]]:
+        return [{"name": f"finding of {name}", "measured": "</script>"}]
+
+    def begin_game(self, seed: int) -> dict[str, Any]:
+        self.hints, self.seed = 0, seed
+        return {"networks": [{"losses": [seed, k]} for k in range(4)], "seed": seed}
+
+    def hint(self) -> dict[str, Any]:
+        self.hints += 1
+        return {"hint": f"hint {self.hints}", "more": self.hints < 4}
+
+    def guess(self, choice: int) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def reveal(self) -> dict[str, Any]:
+        return {"right": True, "choice": self.seed % 4, "hints": self.hints}
+
+
+def test_the_museum_is_what_python_wrote(tmp_path):
+    write_site(tmp_path, SmallMuseum())
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    code = f"""{SESSION}
+    const session = new Session(), rooms = session.museum().mistakes.map((one) => one.rooms);
+    const seen = [session.hello().choices.museum, rooms];
+    const refusal = async (ask) => {{ try {{ await ask(); return ""; }} catch (error) {{ return error.message; }} }};
+    const name = "__proto__";
+    seen.push(await refusal(() => session.game_hint()), await refusal(() => session.exhibit({{ name, room: "" }})));
+    const shown = await session.exhibit({{ name: "two", room: "" }}), {{ room }} = shown;
+    seen.push([room, shown.rooms], (await session.exhibit_doctor({{ name: "two", room }})).findings);
+    const game = await session.game({{ seed: 5 }});
+    seen.push([game.seed, game.networks[2].losses], session.game_guess({{ choice: 0 }}));
+    for (let k = 0; k < 5; k += 1) seen.push(session.game_hint());
+    seen.push(session.game_guess({{ choice: 1 }}));
+    result = seen;"""
+    found = run(tmp_path, code)
+    assert found[:2] == [True, [["moons"], ["moons"]]]
+    assert found[2] == "There is no game yet; begin one."
+    assert "Unknown mistake" in found[3]
+    assert found[4:6] == [["moons", ["moons"]], [{"name": "finding of two", "measured": "</script>"}]]
+    assert found[6:8] == [[5, [1, 2]], {"right": False, "choice": 0}]
+    assert [one["more"] for one in found[8:13]] == [True, True, True, False, False]
+    assert found[13] == {"right": True, "choice": 1, "hints": 4}
+    assert b"</script>" not in (tmp_path / "museum" / "two.js").read_bytes()
+
+
+def test_a_site_without_museum_says_so(site):
+    found = run(
+        site,
+        f"""{SESSION}
+    const session = new Session();
+    result = [session.hello().choices.museum];
+    try {{ session.museum(); }} catch (error) {{ result.push(error.message); }}""",
+    )
+    assert found[0] is False
+    assert "museum" in found[1]
+
+
 def test_the_site_is_small_and_complete(site):
     files = [path for path in site.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
     names = ("formulas", "arrays", "program", "syntax", "training", "inspection", "equations", "data", "session")
@@ -354,25 +576,40 @@ def test_the_site_is_small_and_complete(site):
             assert (path.parent / imported).exists(), f"{path.name} imports {imported}"
 
 
-def test_the_page_says_how_to_open_it(site):
-    """Opened as a file, where browsers load no modules, the page does not wait without a word."""
+def test_the_page_opens_as_a_file(site):
+    """A double click on index.html opens the page in one file: it trains, and its modules are in it."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no Chromium is installed")
+    problems: list[str] = []
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        tab = browser.new_page()
-        tab.goto((site / "index.html").as_uri())
-        playwright.expect(tab.locator(".loading")).to_contain_text("from a web server only")
+        tab = browser.new_page(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
+        tab.goto((site / "index.html").as_uri() + "#" + quote(json.dumps({"data": "xor"})))
+        tab.wait_for_selector("[data-testid=loss]")
+        assert tab.url.startswith((site / "playground.html").as_uri())
+        tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        tab.on("pageerror", lambda error: problems.append(str(error)))
+        tab.on("request", lambda asked: None if asked.url.startswith("data:") else problems.append(asked.url))
+        tab.keyboard.press("e")
+        playwright.expect(tab.get_by_test_id("epoch")).to_have_text("1")
+        if "iris" in available():  # a module that is loaded when it is needed
+            tab.click(".switches button:text-is('iris')")
+            playwright.expect(tab.locator(".card.data")).to_contain_text("150 rows")
+        tab.click("#tab-taking")
+        tab.get_by_role("button", name="Copy link").click()
+        assert tab.url.startswith((site / "playground.html").as_uri() + "#")
         browser.close()
+    assert problems == []
 
 
 def test_the_command_writes_the_site(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["play", "--static", "site"])
+    result = CliRunner().invoke(app, ["play", "--static", "site", "--no-museum"])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "site" / "index.html").exists()
+    assert not (tmp_path / "site" / "museum").exists()
     refused = CliRunner().invoke(app, ["play", "spirals", "--static", "site"])
     assert "generated data only" in " ".join(refused.output.split())
 
@@ -401,9 +638,14 @@ def test_the_page_runs_without_a_server(site):
             tab.click("[aria-label='One epoch']")
         tab.wait_for_function("Number(document.querySelector('[data-testid=epoch]').textContent) >= 10")
         after = float(tab.inner_text("[data-testid=loss]"))
-        for name in ("doctor", "landscape", "museum", "taking"):
+        for name in ("doctor", "taking"):
             tab.click(f"#tab-{name}")
             tab.wait_for_selector(".panel :text('pip install')")
+        with tab.expect_download() as download:
+            tab.click("text=safetensors")
+        assert load(download.value.path()).n_in == 2
+        tab.click("#tab-landscape")
+        tab.wait_for_selector("canvas[data-land]")
         if "digits" in available():
             tab.click(".switches button:text-is('digits')")
             tab.wait_for_selector("canvas[data-pad]")

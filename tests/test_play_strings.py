@@ -13,10 +13,17 @@ import workings.play
 PLAY = Path(workings.play.__file__).parent
 STRINGS = PLAY / "page" / "strings.js"
 PAGE = sorted(path for path in (PLAY / "page").rglob("*.js") if path != STRINGS and path.parent.name != "vendor")
-OFFLINE = [PLAY / "offline" / f"{name}.js" for name in ("session-static", "training", "inspection", "data", "entries")]
+MODULES = ("session-static", "training", "inspection", "data", "entries", "landscape", "museum", "files")
+OFFLINE = [PLAY / "offline" / f"{name}.js" for name in MODULES]
 READ = "aria-label|aria-description|aria-roledescription|aria-valuetext|data-hint|title|placeholder|alt"
 MARK = "\0"  # stands for an expression in a template
-CODES = {"Enter", "None", "no storage", "your points"}  # keys of the keyboard, marks and names that are compared
+CODES = {
+    "Enter",
+    "None",
+    "no storage",
+    "your points",
+    "workings network",
+}  # keys of the keyboard, marks and names that are compared
 BY_VARIABLE = {"hints", "names", "formats"}  # groups whose members are asked for by the name of a setting or a format
 
 

@@ -620,6 +620,14 @@ class NamedLoss(Loss):
     gradient = named_loss_gradient
 
 
+@pytest.mark.parametrize("missing", ["value", "gradient"])
+def test_a_loss_without_one_of_its_formulas_is_refused_by_name(missing):
+    formulas = {"value": named_loss, "gradient": named_loss_gradient}
+    del formulas[missing]
+    with pytest.raises(ProgramError, match=f"Half has no {missing}: name a formula for it"):
+        type("Half", (Loss,), formulas)().formulas  # noqa: B018
+
+
 def test_the_own_names_of_a_loss_do_not_meet_those_of_the_program():
     program = learns(small(Dense(4, "tanh"), loss=NamedLoss(), regularizer=L2(0.01)))
     early = [s.target for s in program.statements if s.stage != "update"]

@@ -11,7 +11,7 @@ import pytest
 from workings import Network
 from workings.layers import ClipPredictions
 from workings.losses import CrossEntropy, Loss, SquaredError
-from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe
+from workings.table_recipe import TD_S_CLASSIFICATION, TD_S_REGRESSION, TableRecipe
 from workings.tables.scaling import robust_scale
 
 torch = pytest.importorskip("torch")
@@ -87,10 +87,10 @@ def same_training(recipe: TableRecipe, loss: Loss, outputs: int, engine: str, th
 def test_fifty_steps_of_classification(engine: str) -> None:
     theirs = torch.nn.CrossEntropyLoss(label_smoothing=0.1)
     loss, activation = CrossEntropy(label_smoothing=0.1), torch.nn.functional.selu
-    assert same_training(CLASSIFICATION, loss, 3, engine, theirs, activation) < 1e-6
+    assert same_training(TD_S_CLASSIFICATION, loss, 3, engine, theirs, activation) < 1e-6
 
 
 @pytest.mark.parametrize("engine", ["reference", pytest.param("compiled", marks=pytest.mark.slow)])
 def test_fifty_steps_of_regression(engine: str) -> None:
     activation = torch.nn.functional.mish
-    assert same_training(REGRESSION, SquaredError(), 1, engine, torch.nn.MSELoss(), activation) < 1e-6
+    assert same_training(TD_S_REGRESSION, SquaredError(), 1, engine, torch.nn.MSELoss(), activation) < 1e-6

@@ -77,18 +77,19 @@ def test_the_command_and_the_estimator_train_the_same_network(table: Path, targe
     other = {"kind": "price", "price": "kind"}[target]
     options = ("--epochs", 3, "--seed", seed, "--drop", other, "--engine", "reference", "--out", "m")
     told = said("train", table, "-t", target, *options)
-    assert "Recipe for tables: 3 epochs, the best epoch on validation rows is kept; `--plain`" in told
+    assert "Recipe for tables, 4 networks merged into one: 3 epochs, the best epoch on validation rows is kept" in told
     frame = read_table(table)
     kind, recipe = (
         (sklearn.TableClassifier, recipes.CLASSIFICATION)
         if target == "kind"
         else (sklearn.TableRegressor, recipes.REGRESSION)
     )
-    short = recipes.replace(recipe, epochs=3, missing="indicate")
+    short = recipes.replace(recipe, epochs=3, missing="indicate", own_validation=False)
     model = kind(recipe=short, random_state=seed, engine="reference")
     model.fit(frame.drop(target, other), frame[target].to_numpy())
     network = Network.load("m/model.safetensors")
     assert network.dtype == np.float32
+    assert len(model.networks_) == 4
     for name, value in model.network_.parameters.items():
         np.testing.assert_array_equal(network.parameters[name], value, err_msg=name)
 
@@ -164,26 +165,31 @@ def test_the_script_of_the_recipe_trains_the_same(table: Path, target: str) -> N
 
 
 @pytest.mark.parametrize("target", ["kind", "price"])
-def test_an_ensemble_is_written_scored_and_predicts(table: Path, target: str) -> None:
+def test_several_networks_are_one_file_that_is_scored_and_predicts(table: Path, target: str) -> None:
     told = said("train", table, "-t", target, "--ensemble", 2, "--epochs", 2, "--out", "m")
-    assert "an ensemble of 2 networks" in told
-    assert "`--test 0.2` or `--folds 5` scores an ensemble" in told, "each network has seen the others' rows"
-    ensemble = Ensemble.load("m")
-    assert len({network.rng_made for network in ensemble}) <= 2
-    assert (ensemble[0].parameters["W1"] != ensemble[1].parameters["W1"]).any()
-    frame = read_table(table)
-    lines = said("predict", "m/ensemble.json", table).splitlines()
-    X = ensemble[0].preprocessing
-    assert X is not None
+    assert "2 networks merged into one" in told
+    assert "validation       12 rows" in told, "no network was trained on them"
+    network, frame = Network.load("m/model.safetensors"), read_table(table)
+    assert [layer.units for layer in network.layers[1:4]] == [128, 128, 128]
+    assert network.predict({name: frame[name] for name in frame.columns}).shape == (N,)
+    assert len(said("predict", "m/model.safetensors", table).splitlines()) == N + 1
     if target == "price":
-        intervals = said("predict", "m/ensemble.json", table, "--intervals", 0.8).splitlines()
+        intervals = said("predict", "m/model.safetensors", table, "--intervals", 0.8).splitlines()
         assert intervals[0] == "prediction,lower,upper"
+    assert "Dense" in said("summary", "m/model.safetensors")
+    for suffix in (".json", ".py"):
+        said("export", "m/model.safetensors", f"m/model{suffix}")
+
+
+def test_a_list_of_networks_still_predicts(table: Path) -> None:
+    said("train", table, "-t", "kind", "--ensemble", 1, "--epochs", 2, "--out", "m")
+    network, frame = Network.load("m/model.safetensors"), read_table(table)
+    path = Ensemble([network, Network.load("m/model.safetensors")]).save("e") / "ensemble.json"
+    lines = said("predict", path, table).splitlines()
     assert len(lines) == frame.height + 1
-    assert "test        12 rows" in " ".join(
-        said("train", table, "-t", target, "--ensemble", 2, "--epochs", 2, "--out", "n", "--test", 0.2).split()
-    ).replace("test 12 rows", "test        12 rows")
-    assert "name one of them" in refused("summary", "m/ensemble.json")
-    assert Network.load("m/network-001.safetensors").predict({name: frame[name] for name in frame.columns}).shape
+    assert "Dense(128, 'selu')" in said("summary", path)
+    said("export", path, "e.json")
+    assert len(said("predict", "e.json", table).splitlines()) == frame.height + 1
 
 
 def test_folds_groups_times_and_less_time_work_with_the_recipe(table: Path) -> None:
@@ -225,7 +231,7 @@ def test_the_doctor_reads_the_recipe(table: Path) -> None:
 def test_what_the_doctor_advises_keeps_the_recipe_or_says_so() -> None:
     terms = TableTerms(TableSource(Path("t.csv"), "y"), plan_of(epochs=None))
     assert terms.trained({"class_weight": "balanced"}) == "workings train t.csv --target y --balanced"
-    assert terms.more_epochs(44) == "workings train t.csv --target y --epochs 300"
+    assert terms.more_epochs(44) == "workings train t.csv --target y --epochs 108"
     assert terms.trained({"callbacks": "[EarlyStopping(patience=10)]"}) == "workings train t.csv --target y"
     training = plan_of(epochs=None).recipe_for(classification=True)
     assert training is not None
@@ -246,14 +252,13 @@ def test_the_progress_of_each_network_is_shown(table: Path) -> None:
 
     trained = prepare(TableSource(table, "price"), plan_of(ensemble=3)).train(progress, "reference")
     assert seen == [2, 2, 2]
-    assert trained.ensemble is not None
-    assert len(trained.ensemble) == 3
+    assert trained.networks == 3
 
 
 @pytest.mark.parametrize("target", ["kind", "price"])
 @pytest.mark.parametrize("ensemble", [1, 2])
 def test_why_a_row_is_predicted_adds_up(table: Path, target: str, ensemble: int) -> None:
-    model = "m/model.safetensors" if ensemble == 1 else "m/ensemble.json"
+    model = "m/model.safetensors"
     said("train", table, "-t", target, "--epochs", 5, "--ensemble", ensemble, "--out", "m")
     lines = said("predict", model, table, "--why", 7).splitlines()
     frame, row = read_table(table), read_table(Path(said_to_file(model, table)))

@@ -28,6 +28,7 @@ from workings.tables import (
     read_table,
     write_table,
 )
+from workings.tables.cells import date_format
 from workings.tables.plain_csv import read_columns
 
 FRUIT = {
@@ -738,6 +739,53 @@ def test_the_order_of_day_and_month_can_be_named(tmp_path):
     many = pl.DataFrame({"d": [f"{i}.1.2024" for i in range(1, 30)] + ["31.2.2024"], "y": range(30)})
     with pytest.raises(InputError, match=says("'31.2.2024' in column 'd' is not a date", "--drop d")):
         Preprocessing.learn(many, "y")
+
+
+@pytest.mark.parametrize(
+    ("texts", "order"),
+    [
+        (["05.01.24", "31.12.23"], "day-first"), (["05.01.74", "31.12.73"], None), (["1/5/24", "12/31/23"], None),
+        (["5/1/24", "31/12/23"], "day-first"), (["1/5/24", "12/30/23"], "month-first"),
+        (["24-01-05", "23-12-31"], "year-first"),
+        (["05 Jan 2024", "31 Dec 2023"], None), (["05-JAN-24", "31-DEC-23"], None), (["05JAN2024", "31DEC2023"], None),
+        (["January 5, 2024", "December 31, 2023"], None), (["Jan 5 2024", "Dec 31 2023"], "day-first"),
+        (["01/05/2024 10:30 AM", "12/31/2023 7:45 PM"], None), (["05. 01. 2024", "31. 12. 2023"], None),
+        (["01-05-2024", "12-31-2023"], None), (["05/Jan/2024 10:30:00", "31/Dec/2023 19:45:00"], None),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_dates_of_every_spelling_are_taken_apart(texts, order):
+    frame = pl.DataFrame({"when": texts, "a": [1, 2], "y": ["x", "z"]})
+    preprocessing = Preprocessing.learn(frame, "y", dates=order)
+    read = {part.name: part.read(texts).tolist() for part in preprocessing.columns if part.name != "a"}
+    assert read["when (month)"] == [1, 12]
+    assert read["when (day)"][0] == 5
+    assert read["when (year)"] == [1974, 1973] if "74" in texts[0] else [2024, 2023]
+    assert ("69 to 99 are read as 1969" in preprocessing.notes[0]) == ("%y" in preprocessing.columns[0].date.form)
+    assert Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict()))).columns == preprocessing.columns
+    for wrong in ("today", "2024-01-05", "05.13.2024", "5"):
+        with pytest.raises(InputError, match=says(repr(wrong), "'when'", "must hold dates such as")):
+            preprocessing.transform({"when": [wrong], "a": [1]})
+
+
+@pytest.mark.parametrize(("texts", "orders"), [
+    (["05.01.24", "06.02.24"], ("day", "year")), (["05/01/24", "06/02/24"], ("day", "month")),
+    (["05-01-2024", "06-02-2024"], ("day", "month")), (["24-01-25", "24-02-26"], ("day", "year")),
+    (["05/01/24 7:30 PM"] * 2, ("day", "month")),
+])  # fmt: skip
+def test_dates_of_two_readings_name_the_option_that_settles_them(tmp_path, texts, orders):
+    frame = pl.DataFrame({"when": texts, "a": [1, 2], "y": ["x", "z"]})
+    with pytest.raises(InputError, match=says(*(f"`--dates {order}-first`" for order in orders))):
+        Preprocessing.learn(frame, "y")
+
+
+@pytest.mark.parametrize("words", [
+    ["1.10.12", "1.10.3", "1.10.13", "1.10.14", "1.10.15"], ["3.9", "3.10"], ["10.0.0.1", "10.0.0.2"],
+    ["May 5", "May 6"],
+    ["10-20", "20-30"], ["mark 2", "decree 7"], ["555-12-34", "555-12-35"],
+], ids=str)  # fmt: skip
+def test_words_with_digits_are_no_dates(words):
+    assert date_format(pl.Series("a", words)) is None
 
 
 @pytest.mark.parametrize("impute", [False, True])

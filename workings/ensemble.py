@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from workings.activations import Activation
 from workings.errors import FileError, InputError
+from workings.files.merging import merged
 from workings.metrics import METRICS
 from workings.network import Network
 from workings.support.arrays import Array, describe
@@ -143,6 +144,30 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
         return float(METRICS[known.metric](known.comparable(y), predicted, None if w is None else w[:, 0]))
 
     # -- files -----------------------------------------------------------------------------
+
+    @checked_keywords
+    def merged(self) -> Network:
+        """Return one network that predicts the mean, for one file: ``ensemble.merged().save("model.safetensors")``.
+
+        Its layers are as wide as those of all networks side by side.  It takes the mean of the networks' outputs before
+        the loss's function: for classes, of the scores z before the softmax.  So its probabilities differ a little from
+        ``predict_proba``, which is the mean of the probabilities.
+
+        Raises
+        ------
+        InputError
+            If the networks' layers, losses or precisions differ, or for layers with statistics, such as ``BatchNorm``.
+
+        Examples
+        --------
+        >>> from workings import Dense
+        >>> networks = [Network([Dense(3, "tanh"), Dense(1)], loss="SquaredError", n_in=2, seed=k) for k in range(2)]
+        >>> one, X = Ensemble(networks).merged(), [[1.0, 2.0]]
+        >>> bool(np.allclose(one.predict(X), Ensemble(networks).predict(X)))
+        True
+        """
+        self.check_equal()
+        return Network.from_model(merged(self.networks))
 
     @checked_keywords
     def save(self, folder: str | Path) -> Path:

@@ -86,6 +86,30 @@ def scaled_weights(W: Array, s: Array) -> Array:
     return s[:, None] * W
 
 
+def side_by_side(*W: Array) -> Array:
+    """are the weights of several layers with the same inputs, whose units stand side by side"""
+    return np.concatenate(W, axis=-1)
+
+
+def block_diagonal(*W: Array) -> Array:
+    """are the weights of several layers side by side, each with inputs of its own: all others have the weight 0"""
+    rows, columns = (np.cumsum([0, *sizes]) for sizes in zip(*(each.shape for each in W), strict=True))
+    found = np.zeros((rows[-1], columns[-1]), W[0].dtype)
+    for each, row, column in zip(W, rows, columns, strict=False):
+        found[row : row + each.shape[0], column : column + each.shape[1]] = each
+    return found
+
+
+def mean_weights(*W: Array) -> Values:
+    """are the weights of the mean of several layers' outputs, each with inputs of its own"""
+    return np.concatenate(W, axis=0) / len(W)
+
+
+def mean_of(*b: Array) -> Values:
+    """is the mean of several layers' biases, or of their weights if they have the same inputs"""
+    return np.mean(b, axis=0)
+
+
 def scale(x: Array, s: Array) -> Array:
     """are the inputs, each column multiplied by its own learned factor"""
     return x * s

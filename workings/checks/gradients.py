@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -63,6 +63,7 @@ class ParameterCheck:
     numeric: Array = field(default_factory=lambda: np.zeros(0))
     values: Array = field(default_factory=lambda: np.zeros(0))
     places: tuple[tuple[int, ...], ...] = ()
+    tolerance: float = 1e-5
 
     @property
     def worst(self) -> int:
@@ -76,7 +77,8 @@ class ParameterCheck:
         if top == 0:
             return None
         factor = float(self.analytic @ self.numeric / (self.numeric @ self.numeric))
-        same = np.abs(self.analytic - factor * self.numeric).max() <= 1e-4 * max(abs(factor), 1e-3) * top
+        limit = 10 * self.tolerance * max(abs(factor), 1e-3) * top
+        same = np.abs(self.analytic - factor * self.numeric).max() <= limit
         return factor if same else None
 
 
@@ -325,6 +327,7 @@ def check_entries(
         analytic=analytic,
         numeric=np.array(numeric),
         places=tuple(places),
+        tolerance=tolerance,
         values=np.array([value[place] for place in places]),
     )
 
@@ -403,6 +406,7 @@ def explain_numbers(
     n_out: int,
     regularized: Collection[str] | None = None,
     *,
+    n_in: int = 0,
     as_columns: bool = False,
 ) -> list[str]:
     """Explain mismatches by the shapes and numbers of the gradients alone, without a program.
@@ -418,7 +422,8 @@ def explain_numbers(
         measured.remove(check)
     if not measured:
         return explanations
-    explanations += explain_common_factor(measured, set(regularized or ()), n, n_out, as_columns)
+    sizes = Sizes(n, n_out, n_in, as_columns)
+    explanations += explain_common_factor(measured, set(regularized or ()), sizes)
     penalized = regularized or ()
     if regularized is None and not explanations:
         penalized = [check.name for check in measured]
@@ -435,9 +440,16 @@ def regularized_parameters(network: Model) -> set[str]:
     return {f"{letter}{number}" for layer, number in number_layers(network.layers) for letter in layer.regularized}
 
 
-def explain_common_factor(
-    wrong: list[ParameterCheck], regularized: set[str], n: int, n_out: int, as_columns: bool = False
-) -> list[str]:
+class Sizes(NamedTuple):
+    """The numbers of samples, outputs and features; the last is 0 if it is not known."""
+
+    n: int
+    n_out: int
+    n_in: int = 0
+    as_columns: bool = False
+
+
+def explain_common_factor(wrong: list[ParameterCheck], regularized: set[str], sizes: Sizes) -> list[str]:
     """Explain a factor that all wrong gradients share, or else the factors that some of them share.
 
     Regularized parameters are left out if there are others: their gradient has two terms, and only one may be wrong.
@@ -454,8 +466,9 @@ def explain_common_factor(
         else:
             groups.append((ratio, [check]))
     explanations = []
+    closeness = max([1e-3, *(10 * check.tolerance for check in wrong)])
     for ratio, group in groups:
-        words = explain_factor(ratio, n, n_out, as_columns)
+        words = explain_factor(ratio, sizes, closeness)
         if (
             len(group) == len(judged) or words != UNKNOWN_FACTOR
         ):  # of one small parameter, any factor may be an accident
@@ -503,19 +516,21 @@ def explain_shape(check: ParameterCheck, n: int, as_columns: bool = False) -> st
     return f"{text}: the shapes must be equal."
 
 
-def explain_factor(ratio: float, n: int, n_out: int, as_columns: bool = False) -> str:
-    """Explain a constant factor between gradient and finite difference; several explanations are joined by "or"."""
-    rows = "samples" if as_columns else "rows"
+def known_factors(sizes: Sizes) -> list[tuple[float, str]]:
+    """Return the factors between a gradient and the derivative that have a usual cause, each with this cause."""
+    n, n_out, n_in, as_columns = sizes
+    rows, of_rows, of_features = ("samples", 1, 0) if as_columns else ("rows", 0, 1)
     known = [
         (-1.0, "the sign is wrong"),
         (0.0, "the gradient is not computed at all"),
         (2.0, "a forgotten ½ in the loss, or a 2 too many in its gradient"),
         (0.5, "a forgotten 2: the derivative of x² is 2x"),
-        (float(n), f"a sum where a mean was meant: divide by the number of {rows}"),
-        (1 / n, f"a mean where a sum was meant: it is divided by the number of {rows} once too often"),
         (np.log(10), "the loss has the base-10 logarithm (np.log10), and p - y belongs to the natural one: use np.log"),
         (np.log(2), "the loss has the base-2 logarithm (np.log2), and p - y belongs to the natural one: use np.log"),
         (1 / np.log(10), "the gradient is divided by ln 10, which belongs to a loss with np.log10"),
+        (float(n), f"a sum where a mean was meant: divide by the number of {rows}"),
+        (1 / n, f"a mean where a sum was meant: it is divided by the number of {rows} once too often"),
+        (float(n * n), f"it is multiplied by the number of {rows}: divide by this number"),
     ]
     if n_out > 1:
         known += [
@@ -523,7 +538,36 @@ def explain_factor(ratio: float, n: int, n_out: int, as_columns: bool = False) -
             (1 / n_out, "the gradient is a mean over the outputs, the loss is not"),
             (float(n * n_out), f"a sum over {rows} and outputs where a mean was meant"),
         ]
-    fitting = [words for factor, words in known if abs(ratio - factor) <= 1e-3 * max(abs(factor), 1e-3)]
+    if n_in:
+        words = f"it is divided by the number of features, X.shape[{of_features}] = {n_in}, instead of the number of"
+        known.append((n / n_in, f"{words} {rows}, X.shape[{of_rows}] = {n}"))
+    return known
+
+
+OF_THE_LOSS = 7  # the first of the known factors, which do not depend on sizes
+
+
+def explain_factor(ratio: float, sizes: Sizes, closeness: float = 1e-3) -> str:
+    """Explain a constant factor between gradient and finite difference; several explanations are joined by "or".
+
+    A factor without a cause may be the product of two, as of a wrong sign and a forgotten division.
+
+    >>> explain_factor(-10.0, Sizes(10, 1))
+    'two mistakes: the sign is wrong; and a sum where a mean was meant: divide by the number of rows'
+    """
+    known = known_factors(sizes)
+
+    def is_near(factor: float) -> bool:
+        return abs(ratio - factor) <= closeness * max(abs(factor), 1e-3)
+
+    fitting = [words for factor, words in known if is_near(factor)]
+    if not fitting:
+        fitting = [
+            f"two mistakes: {words}; and {others}"
+            for place, (factor, words) in enumerate(known[:OF_THE_LOSS])
+            for other, others in known[place + 1 :]
+            if is_near(factor * other) and abs(factor * other - 1) > closeness
+        ][:1]
     return "; or ".join(fitting) or UNKNOWN_FACTOR
 
 

@@ -112,7 +112,7 @@ def check_my_gradients(
     )
     as_columns = has_samples_as_columns(values, data.X)
     rows, outputs = data.samples(as_columns), data.outputs(as_columns)
-    reading = explain_numbers(checks, rows, outputs, as_columns=as_columns)
+    reading = explain_numbers(checks, rows, outputs, n_in=data.features(as_columns), as_columns=as_columns)
     reading = [*reading, *explain_layers([check for check in checks if not is_explained(check, reading)])]
     note = [] if arithmetic is DOUBLE else [FLOAT32]
     return GradientReport(tuple(checks), (*reading, *note))
@@ -127,6 +127,10 @@ class FunctionData(NamedTuple):
     def samples(self, as_columns: bool) -> int:
         """Return the number of samples."""
         return int(self.X.shape[-1]) if as_columns else len(np.atleast_1d(self.X))
+
+    def features(self, as_columns: bool) -> int:
+        """Return the number of inputs of a sample; 0 if it is not known."""
+        return int(self.X.shape[0 if as_columns else 1]) if self.X.ndim == 2 else 0
 
     def outputs(self, as_columns: bool) -> int:
         """Return the number of outputs that the targets have."""
@@ -193,14 +197,15 @@ def explain_layers(checks: list[ParameterCheck]) -> list[str]:
     if not wrong or not all(re.search(r"\d+$", check.name) for check in checks):
         return []
     only_weights = [check for check in wrong if any(is_bias_of(other, check) for other in right)]
-    if only_weights == wrong:
-        return [explain_product(check, layer_of(check)) for check in wrong]
-    if max(map(layer_of, wrong)) >= min(map(layer_of, right)):
-        return []
+    products = [explain_product(check, layer_of(check)) for check in only_weights]
+    wrong = [check for check in wrong if check not in only_weights]
+    if not wrong or max(map(layer_of, wrong)) >= min(map(layer_of, right)):
+        return products
     return [
+        *products,
         f"{names_of(right)} {'is' if len(right) == 1 else 'are'} right, {names_of(wrong)} "
         f"{'is' if len(wrong) == 1 else 'are'} wrong: check the backward pass between them, first the derivative of "
-        f"the activation."
+        f"the activation.",
     ]
 
 
@@ -310,33 +315,61 @@ def same_values(a: Array, b: Array) -> bool:
 def check_broadcasting(forward: Forward, parameters: Mapping[str, Array], X: Array, y: Array) -> None:
     """Raise an error if predictions of shape (n, 1) and targets of shape (n,) are broadcast inside a mean.
 
-    The loss is then another one if y has the other shape; and only there it is the mean, or the sum, of the losses
-    of single rows.
+    The loss then compares each prediction with every target, so it is the same for every order of the targets, but
+    not if y has another shape.
     """
-    n = len(X) if X.ndim else 0
-    if n < 2 or y.shape not in ((n,), (n, 1)) or y.dtype.kind not in "biuf":
+    n = y.size
+    column, row, vector = (n, 1), (1, n), (n,)
+    if n < 2 or y.dtype.kind not in "biuf" or y.shape not in (column, row, vector) or n not in X.shape:
         return
-    other = y.reshape(-1, 1) if y.ndim == 1 else y[:, 0]
+    if has_samples_as_columns(parameters, X):
+        others = [row, vector, column]
+    else:
+        others = [vector, column, row] if y.ndim == 2 else [column, row]
+    if not ignores_order(forward, parameters, X, y):
+        return
+    for shape in [shape for shape in others if shape != y.shape]:
+        other = y.reshape(shape)
+        if ignores_order(forward, parameters, X, other) is False:
+            given, right = (quiet_loss(forward, parameters, X, targets) for targets in (y, other))
+            raise InputError(
+                f"forward compares each prediction with all targets: with y of shape {y.shape} the loss is {given:.6g} "
+                f"in any order of y, and with shape {shape} it is {right:.6g} and depends on the order. NumPy "
+                f"broadcasts (n, 1) against (n,) to (n, n). Give predictions and targets the same shape, here with "
+                f"{reshaping(y.shape, shape)}."
+            )
 
-    def loss(X: Array, y: Array) -> float:
-        copies = {key: value.copy() for key, value in parameters.items()}
-        with np.errstate(all="ignore"):
-            return float(np.asarray(forward(copies, X.copy(), y.copy())).item())
 
+def reshaping(given: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """Return the code that gives y another shape.
+
+    >>> reshaping((5,), (5, 1)), reshaping((5, 1), (5,))
+    ('y.reshape(-1, 1)', 'y[:, 0]')
+    """
+    if len(shape) == 2:
+        return "y.reshape(-1, 1)" if shape[1] == 1 else "y.reshape(1, -1)"
+    return "y[:, 0]" if given[1] == 1 else "y[0]"
+
+
+def ignores_order(forward: Forward, parameters: Mapping[str, Array], X: Array, y: Array) -> bool | None:
+    """Whether the loss is the same for every order of the targets; None if forward does not take them.
+
+    Targets that are all equal have one order only.
+    """
+    flat = y.ravel()
+    orders = (flat, np.roll(flat, 1), np.random.default_rng(0).permutation(flat))
     try:
-        given, reshaped = loss(X, y), loss(X, other)
-        single = [loss(X[i : i + 1], y[i : i + 1]) for i in range(n)]
+        losses = [quiet_loss(forward, parameters, X, order.reshape(y.shape)) for order in orders]
     except Exception:  # a function of a user, which need not accept other shapes
-        return
-    expected = np.array([np.mean(single), np.sum(single)])
-    fits, fits_reshaped = (bool(np.isclose(value, expected, rtol=1e-9).any()) for value in (given, reshaped))
-    if fits_reshaped and not fits:
-        raise InputError(
-            f"forward compares each prediction with all targets: with y of shape {y.shape} the loss is {given:.6g}, "
-            f"and with shape {other.shape} it is {reshaped:.6g}, as the rows one by one give. NumPy broadcasts (n, 1) "
-            f"against (n,) to (n, n). Give predictions and targets the same shape, here with "
-            f"{'y.reshape(-1, 1)' if y.ndim == 1 else 'y[:, 0]'}."
-        )
+        return None
+    return bool(np.allclose(losses, losses[0], rtol=1e-6, atol=0))
+
+
+def quiet_loss(forward: Forward, parameters: Mapping[str, Array], X: Array, y: Array) -> float:
+    """Return the loss for copies of the arguments, without warnings."""
+    copies = {key: value.copy() for key, value in parameters.items()}
+    with np.errstate(all="ignore"):
+        return float(np.asarray(forward(copies, X.copy(), y.copy())).item())
 
 
 def check_repeated_calls(

@@ -118,7 +118,7 @@ EpochsOption = Annotated[
 ]
 DatesOption = Annotated[
     str | None,
-    typer.Option(help="Order in dates such as 05/01/2024, where both are possible: day-first or month-first"),
+    typer.Option(help="Order in dates such as 05/01/2024 and 05.01.24: day-first, month-first or year-first"),
 ]
 StreamOption = Annotated[
     bool | None,
@@ -249,8 +249,9 @@ def train(
         typer.Option(help="Recipe only: about how long to train, such as 60s or 5m (default: all its epochs)"),
     ] = None,
     ensemble: Annotated[
-        int, typer.Option(min=1, help="Recipe only: number of networks, whose predictions are averaged")
-    ] = 1,
+        int | None,
+        typer.Option(min=1, help="Recipe only: number of networks, merged into one (default: 4; with --script 1)"),
+    ] = None,
     hidden: Annotated[
         str, typer.Option(help="Plain: units of each hidden layer, separated by commas (empty: no hidden layers)")
     ] = "32,16",
@@ -335,7 +336,7 @@ def train(
         time_order=time_order,
         folds=folds,
         recipe=not (plain or given_plain_options(context)),
-        ensemble=ensemble,
+        ensemble=1 if script is not None and ensemble is None else ensemble,
     )
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     folder = out or Path("workings-runs") / stem
@@ -463,7 +464,7 @@ def given_plain_options(context: typer.Context) -> list[str]:
 def with_recipe_options(plan: Plan, time: str | None, context: typer.Context) -> Plan:
     """Return a plan with the time to train; raise for options of the recipe that a plain network does not have."""
     found = [] if time is None else ["--time"]
-    found += ["--ensemble"] if plan.ensemble > 1 else []
+    found += ["--ensemble"] if (plan.ensemble or 1) > 1 else []
     if found and not plan.recipe:
         reason = ", ".join(given_plain_options(context)) or "--plain"
         verb = "work" if len(found) > 1 else "works"
@@ -856,7 +857,7 @@ def diagnose_table(terms: TableTerms) -> Diagnosis:
     with progress_bars() as progress:
         trained = table_models.train_on_table(
             terms.source,
-            terms.plan,
+            replace(terms.plan, ensemble=1),
             lambda epochs: progress_bar(progress, str(terms.source.file), "training", epochs),
         )
     output.print(trained.summary, "\n", highlight=False, soft_wrap=True, markup=False)
@@ -921,8 +922,8 @@ def museum(
         text = [head, "", shown.what, f"Source: {shown.source}.", "", *lines, ""]
         output.print("\n".join(text), highlight=False, soft_wrap=True, markup=False)
         output.print(curves_table(exhibit))
-        output.print("\nDiagnosis:\n", highlight=False)
-        print_diagnosis(exhibit.wrong.diagnosis)
+        output.print(f"\n{exhibit.heading}:\n", highlight=False)
+        output.print(exhibit.told, highlight=False, soft_wrap=True, markup=False)
         output.print(f"\nHow to fix it: {shown.mend}", highlight=False, soft_wrap=True, markup=False)
         if out is not None:
             output.print(f"plot  {exhibit.draw(out)}", highlight=False, soft_wrap=True)

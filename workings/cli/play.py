@@ -33,12 +33,14 @@ def play(
     static: Annotated[
         Path | None, typer.Option(help="Write the playground to this folder as static files, for any web server")
     ] = None,
+    museum: Annotated[bool, typer.Option(help="With --static: train and include the museum of mistakes")] = True,
 ) -> None:
     """Open the playground: build a network in the browser, train it, and see the numbers of every step.
 
     The server runs on this computer only, until Ctrl-C.
 
     With `--static`, no server runs: the page is written as files, for a web server of your own.
+    `playground.html` there is the whole page in one file, which opens with a double click.
 
     Example: `workings play spirals`, `workings play --data customers.csv --target churn`
     """
@@ -46,7 +48,9 @@ def play(
         if static is not None:
             if what != "moons" or data is not None:
                 raise InputError("Static files hold generated data only: leave out the data and the model.")
-            write_site(static)
+            if museum:
+                output.print("training the networks of the museum, about two minutes …", highlight=False)
+            write_site(static, Gallery() if museum else None)
             output.print(f"written  {static / 'index.html'}", highlight=False, soft_wrap=True)
             return
         own = None if data is None else own_table(data, target, impute)

@@ -22,7 +22,7 @@ from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan, TableSource, reading_options
 from workings.cli.table_report import write_report
 from workings.cli.table_scores import predictions_of
-from workings.cli.table_splits import Split, folds_of, splits_of
+from workings.cli.table_splits import Split, folds_of, split_rows
 from workings.cli.table_training import LoadedTable, Rows, TrainedOnTable, load_table, predicted_frame, prepare
 from workings.cli.table_why import why_lines
 from workings.ensemble import LIST, Ensemble
@@ -71,13 +71,13 @@ def train(
     if script is not None:
         refuse_for_script(file, reading, plan)
     table = load_table(source, plan)
-    splits = splits_of(table.kinds, plan)
-    plan = table.within_time(splits[0], plan)
-    training = table.training_on(splits, plan)
-    model, problem = folder / (LIST if plan.ensemble > 1 else "model.safetensors"), None
+    split = split_rows(table.kinds, plan)
+    plan = table.within_time(split, plan)
+    training = table.training_on(split, plan)
+    model, problem = folder / "model.safetensors", None
     with folder_for_results(folder):
         text = training.script(file, plan.rows_seed) if script is not None else ""  # first: it may raise an error
-        validated, folds = cross_validate(table, splits[0], plan, folder, progress)
+        validated, folds = cross_validate(table, split, plan, folder, progress)
         trained = training.train(progress, plan.engine)
         keep_training_rows(trained, folder if plan.folds else None)
         compared: list[str] = []
@@ -91,7 +91,6 @@ def train(
         trained.summary,
         *compared,
         *validated,
-        *unscored_lines(trained, plan),
         *leak_lines(trained),
         "",
         f"model   {model}",
@@ -107,7 +106,7 @@ def refuse_for_script(file: Path, reading: TextOptions, plan: Plan) -> None:
     """Raise for a table that a script with NumPy alone cannot read, and for splits that it does not support."""
     given = {"--test": plan.test, "--group": plan.group, "--time-order": plan.time_order, "--folds": plan.folds}
     splits = [option for option, value in given.items() if value]
-    if plan.ensemble > 1:
+    if (plan.ensemble or 1) > 1:
         raise InputError("--script writes the training of one network: leave out --ensemble.")
     if splits:
         raise InputError(f"--script writes a training with random validation rows: leave out {' and '.join(splits)}.")
@@ -152,12 +151,10 @@ def cross_validate(
         raise InputError(f"--folds {plan.folds} of {len(rows)} rows: each fold needs at least two rows.")
     frames, scores = [], []
     for number, (known, held) in enumerate(folds_of(table.kinds.taken(rows), plan.folds, plan.seed), start=1):
-        inner = splits_of(table.kinds.taken(rows[known]), replace(plan, test=0.0))
-        parts = [
-            replace(each, training=rows[known][each.training], validation=rows[known][each.validation], test=rows[held])
-            for each in inner
-        ]
-        trained = table.training_on(parts, plan).train(progress, plan.engine)
+        inner = split_rows(table.kinds.taken(rows[known]), replace(plan, test=0.0))
+        training, validation = rows[known][inner.training], rows[known][inner.validation]
+        part = replace(inner, training=training, validation=validation, test=rows[held])
+        trained = table.training_on(part, plan).train(progress, plan.engine)
         frames.append(fold_predictions(trained, table, rows[held], number))
         scores.append(predictions_of(trained, *trained.test).scores)
     polars = load_polars()
@@ -179,19 +176,9 @@ def fold_predictions(trained: TrainedOnTable, table: LoadedTable, rows: Array, f
     X, y = trained.test
     true = y if preprocessing.classes else preprocessing.untransform_target(y)
     about = polars.DataFrame({"row": rows + 1, "fold": [fold] * len(rows), "true": true.tolist()})
-    predicted = predicted_frame(trained.predictor, preprocessing, X)
+    predicted = predicted_frame(trained.network, preprocessing, X)
     frame: pl.DataFrame = polars.concat([about, predicted], how="horizontal")
     return frame
-
-
-def unscored_lines(trained: TrainedOnTable, plan: Plan) -> list[str]:
-    """Return the line that says why the summary has no scores of an ensemble."""
-    if trained.ensemble is None or len(trained.test[0]) or plan.folds:
-        return []
-    return [
-        "scores      none: each network was trained on the validation rows of others. `--test 0.2` or `--folds 5` "
-        "scores an ensemble on rows that no network has seen"
-    ]
 
 
 def load_predictor(path: Path) -> Network | Ensemble:
@@ -200,9 +187,9 @@ def load_predictor(path: Path) -> Network | Ensemble:
 
 
 def load_model(path: Path) -> Network:
-    """Load a model file of any readable format."""
+    """Load a model file of any readable format; of an ensemble, the one network that its networks are merged into."""
     if path.name == LIST:
-        raise InputError(f"{path} lists several networks, with which only `workings predict` works: name one of them.")
+        return Ensemble.load(path.parent).merged()
     return files.load(path) if path.suffix.lower() in files.READERS else Network.load(path)
 
 
@@ -357,8 +344,7 @@ def keep_training_rows(trained: TrainedOnTable, folds: Path | None) -> None:
         errors = trained.errors
     table, count = trained.frame[trained.split.training], len(trained.split.training)
     known = TrainingRows.learn(preprocessing.table_columns, table, count, errors)
-    for network in trained.ensemble or [trained.network]:
-        network.preprocessing = {**preprocessing.to_dict(), "training": known.to_dict()}
+    trained.network.preprocessing = {**preprocessing.to_dict(), "training": known.to_dict()}
 
 
 def load_rows(network: Network, file: Path | None, reading: TextOptions = AS_FOUND) -> Rows:

@@ -35,7 +35,7 @@ DEFAULTS = {
     "group": None,
     "time_order": None,
     "folds": 0,
-    "ensemble": 1,
+    "ensemble": None,
 }
 
 
@@ -67,7 +67,7 @@ class TableTerms:
     @property
     def usual_epochs(self) -> int:
         """The number of epochs of this training."""
-        usual = self.plan.recipe_for(classification=True)
+        usual = self.plan.recipe_for(classification=self.classification)
         return self.plan.epochs or (PLAIN_EPOCHS if usual is None else usual.epochs)
 
     def changed_network(

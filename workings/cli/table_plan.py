@@ -57,7 +57,8 @@ PLAIN_EPOCHS = 200
 class Plan:
     """Settings of a network and of its training on a table.
 
-    With ``recipe``, the options in ``PLAIN_OPTIONS`` have no effect.  ``epochs`` may be None, for the usual number.
+    With ``recipe``, the options in ``PLAIN_OPTIONS`` have no effect.  ``epochs`` and ``ensemble``, the number of
+    networks, may be None, for the usual number.
     """
 
     hidden: str
@@ -80,14 +81,16 @@ class Plan:
     folds: int = 0
     recipe: bool = False
     time: float | None = None
-    ensemble: int = 1
+    ensemble: int | None = None
 
     def recipe_for(self, *, classification: bool) -> TableRecipe | None:
         """Return the recipe for tables with the plan's settings; None for a plain network."""
         if not self.recipe:
             return None
         usual = CLASSIFICATION if classification else REGRESSION
-        return replace(usual, epochs=self.epochs or usual.epochs, validation=self.validation or 0.0)
+        epochs, networks = self.epochs or usual.epochs, self.ensemble or usual.networks
+        share = self.validation or 0.0  # of rows that score the mean of all networks, so none is trained on them
+        return replace(usual, epochs=epochs, networks=networks, validation=share, own_validation=False)
 
     @property
     def rows_seed(self) -> int:

@@ -37,11 +37,11 @@ def write_report(file: Path, folder: Path, trained: TrainedOnTable, folds: FoldS
     ReportError
         If the report could not be completed.
     """
-    predictor, preprocessing = trained.predictor, trained.preprocessing
+    network, preprocessing = trained.network, trained.preprocessing
     rows = count_of(sum(len(X) for X, _ in (trained.training, trained.validation, trained.test)), "row")
     report = Report(f"{file.name}: {preprocessing.target.name}", f"{preprocessing.task.capitalize()}, {rows}", folder)
     lines: list[str] = []
-    with report.of(predictor):
+    with report.of(network):
         report.heading("Results")
         report.code(trained.summary)
         words = "Objective by epoch on the training rows and on the validation rows."
@@ -49,7 +49,7 @@ def write_report(file: Path, folder: Path, trained: TrainedOnTable, folds: FoldS
         name, (X, y), indices = trained.held_out
         if len(X) and preprocessing.classes and len(preprocessing.classes) <= MOST_CLASSES:
             words = f"Confusion matrix of the {name} rows."
-            report.draw_plot(lambda: confusion_of(trained, y, predictor.predict(X)), "confusion", words)
+            report.draw_plot(lambda: confusion_of(trained, y, network.predict(X)), "confusion", words)
         if len(X) >= LEAST_ROWS:
             lines = write_scores(report, trained, folds)
             write_effects(report, trained)
@@ -144,7 +144,7 @@ def write_effects(report: Report, trained: TrainedOnTable) -> None:
     """Write the importance of each column, and the partial dependence of the most important ones."""
     name, (X, y), _ = trained.held_out
     columns, preprocessing = trained.preprocessing.table_columns, trained.preprocessing
-    importance = permutation_importance(columns, X, y, trained.predictor.score)
+    importance = permutation_importance(columns, X, y, trained.network.score)
     score = "accuracy" if preprocessing.classes else "R²"
     report.heading("Importance of the columns")
     report.text(
@@ -152,7 +152,7 @@ def write_effects(report: Report, trained: TrainedOnTable) -> None:
     )
     table = [[column, f"{mean:.4f} ± {std:.4f}"] for column, (mean, std) in list(importance.items())[:30]]
     report.table(["column", f"fall of {score}"], table)
-    predict = numbers_predicted(trained.predictor, trained.preprocessing)
+    predict = numbers_predicted(trained.network, trained.preprocessing)
     found = dependences(columns, trained.training[0], list(importance)[: 2 * MOST_SHOWN], predict)[:MOST_SHOWN]
     if not found:
         return
@@ -188,7 +188,7 @@ def write_single(report: Report, trained: TrainedOnTable, x: Array, row: int, pr
     shown = (classes[true], classes[predicted]) if classes else (f"{true:.6g}", f"{predicted:.6g}")
     report.text(f"Row {row + 1} of the table: {shown[1]} is predicted, {shown[0]} is true.")
     report.table(
-        *contribution_table(trained.predictor, trained.preprocessing, x, trained.training[0], trained.frame, row)
+        *contribution_table(trained.network, trained.preprocessing, x, trained.training[0], trained.frame, row)
     )
 
 

@@ -134,13 +134,13 @@ def number_scores(rows: Predictions) -> Scores:
 
 def predictions_of(trained: TrainedOnTable, X: Array, y: Array) -> Predictions:
     """Return the network's predictions of some encoded rows."""
-    predictor, preprocessing = trained.predictor, trained.preprocessing
+    network, preprocessing = trained.network, trained.preprocessing
     if not preprocessing.classes:
         values = preprocessing.untransform_target
-        return Predictions(values(y), values(predictor.predict(X)))
+        return Predictions(values(y), values(network.predict(X)))
     classes = np.array(preprocessing.classes)
-    p = predictor.predict_proba(X)
-    return Predictions(np.searchsorted(classes, y), np.searchsorted(classes, predictor.predict(X)), p)
+    p = network.predict_proba(X)
+    return Predictions(np.searchsorted(classes, y), np.searchsorted(classes, network.predict(X)), p)
 
 
 # -- simple models -----------------------------------------------------------------------------

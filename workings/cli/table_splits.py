@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,13 +26,13 @@ ELAPSED = {"year": 535_680, "month": 44_640, "day": 1440, "hour": 60, "minute": 
 class Split:
     """The indices of the training, validation and test rows of a table, each in order.
 
-    ``seed`` is the seed of the network that is trained on them.
+    ``seeds`` are the seeds of the networks that are trained on them.
     """
 
     training: Array
     validation: Array
     test: Array
-    seed: int = 0
+    seeds: tuple[int, ...] = (0,)
 
     @property
     def known(self) -> Array:
@@ -72,13 +72,15 @@ class RowKinds:
         return RowKinds(len(rows), *parts)
 
 
-def row_kinds(frame: pl.DataFrame, plan: Plan, labels: Array | None, target: str) -> RowKinds:
-    """Read the columns that the plan's split names."""
+def row_kinds(frame: pl.DataFrame, plan: Plan, labels: Array | None, target: str, dates: str | None = None) -> RowKinds:
+    """Read the columns that the plan's split names; ``dates`` is the order in dates such as 05/01/2024."""
     if plan.group is not None and plan.time_order is not None:
         raise InputError("--group and --time-order are two ways to split the rows: leave out one of them.")
     groups = None if plan.group is None else group_numbers(named_column(frame, "--group", plan.group, target))
     times = (
-        None if plan.time_order is None else time_numbers(named_column(frame, "--time-order", plan.time_order, target))
+        None
+        if plan.time_order is None
+        else time_numbers(named_column(frame, "--time-order", plan.time_order, target), dates)
     )
     return RowKinds(frame.height, labels if groups is None and times is None else None, groups, times)
 
@@ -103,12 +105,12 @@ def group_numbers(column: pl.Series) -> Array:
     return numbers
 
 
-def time_numbers(column: pl.Series) -> Array:
+def time_numbers(column: pl.Series, order: str | None = None) -> Array:
     """Return numbers that increase with time: numbers as they are, dates in minutes."""
     numbers = numbers_in_text(column)
     if numbers.dtype.is_numeric():
         return np.asarray(numbers.to_numpy(), dtype=np.float64)
-    form = date_format(column)
+    form = date_format(column, order)
     if form is None:
         raise InputError(f"--time-order: column {column.name!r} holds neither numbers nor dates, but {column[0]!r}.")
     parts = {part: DatePart(column.name, part, form).read(column, marks=False) for part in ELAPSED}
@@ -116,31 +118,22 @@ def time_numbers(column: pl.Series) -> Array:
 
 
 def split_rows(kinds: RowKinds, plan: Plan) -> Split:
-    """Split the rows of a table; the test rows are drawn first."""
-    return splits_of(kinds, replace(plan, ensemble=1))[0]
+    """Split the rows of a table; the test rows are drawn first.
 
-
-def splits_of(kinds: RowKinds, plan: Plan) -> list[Split]:
-    """Split the rows of a table for each network of an ensemble: the test rows are the same, validation rows are not.
-
-    For the recipe, ``TableRecipe.draws`` gives the validation rows and the seed, so that an estimator with the
-    same rows and seed trains the same network.
+    For the recipe, ``TableRecipe.draws`` gives the validation rows and the seeds, so that an estimator with the same
+    rows and seed trains the same networks.
     """
     test = held_out(kinds, plan.test, "--test", plan.seed)
     rest = np.setdiff1d(np.arange(kinds.n), test)
     left, share = kinds.taken(rest), plan.validation or 0.0
     check_share(share, "--validation")
     recipe = plan.recipe_for(classification=kinds.labels is not None)
-    if recipe is None:
-        validation = rest[held_out(left, share, "--validation", plan.seed)]
-        return [Split(np.setdiff1d(rest, validation), validation, test, plan.seed)]
     codes = None if left.labels is None else np.unique(left.labels, return_inverse=True)[1]
-    found = []
-    for number, draw in enumerate(recipe.draws(left.n, codes, plan.rows_seed, plan.ensemble)):
-        is_free = left.groups is None and left.times is None
-        rows = draw.held_out if is_free else held_out(left, share, "--validation", plan.seed + number)
-        found.append(Split(np.setdiff1d(rest, rest[rows]), rest[rows], test, draw.seed))
-    return found
+    draws = [] if recipe is None else list(recipe.draws(left.n, codes, plan.rows_seed))
+    is_free = left.groups is None and left.times is None
+    rows = draws[0].held_out if draws and is_free else held_out(left, share, "--validation", plan.seed)
+    seeds = tuple(draw.seed for draw in draws) or (plan.seed,)
+    return Split(np.setdiff1d(rest, rest[rows]), rest[rows], test, seeds)
 
 
 def held_out(kinds: RowKinds, share: float, option: str, seed: int) -> Array:

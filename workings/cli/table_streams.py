@@ -92,7 +92,7 @@ def refuse_in_stream(source: TableSource, plan: Plan, script: Path | None) -> No
         "--folds": plan.folds,
         "--dates": source.choices.dates,
         "--time": plan.time,
-        "--ensemble": plan.ensemble > 1,
+        "--ensemble": (plan.ensemble or 1) > 1,
     }
     refused = [option for option, value in given.items() if value]
     if refused:

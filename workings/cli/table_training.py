@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ import numpy as np
 
 from workings.activations import activation_named
 from workings.cli.table_plan import PLAIN_EPOCHS, Plan, TableSource
-from workings.cli.table_splits import RowKinds, Split, named_column, row_kinds, splits_of
+from workings.cli.table_splits import RowKinds, Split, named_column, row_kinds, split_rows
 from workings.ensemble import Ensemble
 from workings.errors import InputError
 from workings.layers import Dense, Dropout, Layer
@@ -22,7 +22,7 @@ from workings.optimizers import optimizer_named
 from workings.readings.script.settings import Held
 from workings.regularizers import L2
 from workings.support.arrays import Array
-from workings.table_recipe import Draw, TableFit, TableRecipe
+from workings.table_recipe import Draw, TableFit, TableRecipe, one_network
 from workings.tables import Preprocessing, marks_as_gaps, read_table
 from workings.tables.scaling import ROBUST, STANDARD
 from workings.tables.wording import reading_notes
@@ -41,8 +41,7 @@ Rows = tuple[Array, Array]
 class TrainedOnTable:
     """A network trained on a table, with its training, validation and test rows.
 
-    Of an ensemble, ``network`` is the first network, and there are no validation rows: each network has its own, on
-    which others were trained.
+    Of several networks, ``network`` is the one that they are merged into, and ``history`` is the first one's.
     """
 
     network: Network
@@ -53,14 +52,18 @@ class TrainedOnTable:
     test: tuple[Array, Array]
     frame: pl.DataFrame
     split: Split
-    ensemble: Ensemble | None = None
-    errors: Array | None = None
+    networks: int = 1
     is_recipe: bool = False
 
     @property
-    def predictor(self) -> Network | Ensemble:
-        """What predicts: the network, or the ensemble."""
-        return self.ensemble or self.network
+    def errors(self) -> Array | None:
+        """The errors on the validation rows, in the target's unit; none for classes."""
+        X, y = self.validation
+        if self.preprocessing.classes or not len(X):
+            return None
+        undo = self.preprocessing.untransform_target
+        found: Array = undo(y) - undo(self.network.predict(X))
+        return found
 
     @property
     def held_out(self) -> tuple[str, tuple[Array, Array], Array]:
@@ -77,13 +80,13 @@ class TrainedOnTable:
 
 @dataclass(frozen=True)
 class TableTraining:
-    """A network or several to train on a table, with the encoded rows and their splits, one for each network."""
+    """A network or several to train on the same rows of a table, with the encoded rows and their split."""
 
     fits: tuple[TableFit, ...]
     preprocessing: Preprocessing
     rows: tuple[Array, Array]
     frame: pl.DataFrame
-    splits: tuple[Split, ...]
+    split: Split
     is_recipe: bool = False
 
     @property
@@ -98,25 +101,18 @@ class TableTraining:
 
     @property
     def training(self) -> Rows:
-        """The training rows of the first network."""
-        return self.taken(self.splits[0].training)
+        """The training rows."""
+        return self.taken(self.split.training)
 
     @property
     def validation(self) -> Rows:
-        """The validation rows of the first network; none for an ensemble."""
+        """The validation rows."""
         return self.taken(self.split.validation)
 
     @property
     def test(self) -> Rows:
         """The test rows."""
-        return self.taken(self.splits[0].test)
-
-    @property
-    def split(self) -> Split:
-        """The rows that all networks are trained on, those that none is, and the test rows."""
-        first = self.splits[0]
-        nothing = first.validation[:0]
-        return first if len(self.fits) == 1 else Split(first.known, nothing, first.test)
+        return self.taken(self.split.test)
 
     def taken(self, rows: Array) -> Rows:
         """Return some rows."""
@@ -126,22 +122,11 @@ class TableTraining:
     def train(self, progress: Callable[[int], Callback], engine: str) -> TrainedOnTable:
         """Train the networks; ``progress(epochs)`` returns a callback that shows the progress of one."""
         histories = [fit.run(engine, [progress(fit.recipe.epochs)]) for fit in self.fits]
-        rows = (self.taken(self.split.training), self.validation, self.test)
-        networks = [fit.network for fit in self.fits]
+        rows = (self.training, self.validation, self.test)
         return TrainedOnTable(
-            self.network, self.preprocessing, histories[0], *rows, self.frame, self.split,
-            Ensemble(networks) if len(networks) > 1 else None, self.validation_errors(), self.is_recipe,
+            one_network(self.fits), self.preprocessing, histories[0], *rows, self.frame, self.split,
+            len(self.fits), self.is_recipe,
         )  # fmt: skip
-
-    def validation_errors(self) -> Array | None:
-        """Return the errors of the networks, each on its validation rows, in the target's unit; none for classes."""
-        if self.preprocessing.classes or not len(self.splits[0].validation):
-            return None
-        undo, found = self.preprocessing.untransform_target, []
-        for fit, split in zip(self.fits, self.splits, strict=True):
-            X, y = self.taken(split.validation)
-            found.append(undo(y) - undo(fit.network.predict(X)))
-        return np.concatenate(found)
 
     def script(self, file: Path, seed: int) -> str:
         """Return the training as a script that reads the table; see :func:`workings.readings.script.script`."""
@@ -157,25 +142,23 @@ class LoadedTable:
     whole: Preprocessing
     kinds: RowKinds
 
-    def training_on(self, splits: Sequence[Split], plan: Plan) -> TableTraining:
-        """Create a network for each split; other rows contribute only their categories and gaps.
+    def training_on(self, split: Split, plan: Plan) -> TableTraining:
+        """Create the networks for a split of the rows; test rows contribute only their categories and gaps.
 
-        Numbers are scaled by the training rows of a plain network; by the training and validation rows for the recipe,
-        whose networks have different validation rows.
+        Numbers are scaled by the training rows of a plain network; by the training and validation rows for the recipe.
         """
         recipe = plan.recipe_for(classification=bool(self.whole.classes))
-        scaled_by = splits[0].training if recipe is None else splits[0].known
+        scaled_by = split.training if recipe is None else split.known
         preprocessing = self.whole.standardized_on(self.frame[scaled_by])
         rows = preprocessing.transform(self.frame), preprocessing.targets(self.frame)
-        fits = tuple(
-            plain_fit(plan, preprocessing, rows, split)
+        fits = (
+            (plain_fit(plan, preprocessing, rows, split),)
             if recipe is None
-            else recipe_fit(recipe, plan, preprocessing, rows, split)
-            for split in splits
+            else recipe_fits(recipe, plan, preprocessing, rows, split)
         )
         for fit in fits:
             fit.network.preprocessing = preprocessing.to_dict()
-        return TableTraining(fits, preprocessing, rows, self.frame, tuple(splits), recipe is not None)
+        return TableTraining(fits, preprocessing, rows, self.frame, split, recipe is not None)
 
     def within_time(self, split: Split, plan: Plan) -> Plan:
         """Return the plan with as many epochs as its time allows; it trains a network to measure."""
@@ -184,8 +167,7 @@ class LoadedTable:
             return plan
         preprocessing = self.whole.standardized_on(self.frame[split.known])
         X, y = preprocessing.transform(self.frame)[split.known], preprocessing.targets(self.frame)[split.known]
-        networks = plan.ensemble * (plan.folds + 1)
-        found = recipe.within(plan.time, networks, X, y, classes_of(preprocessing), plan.engine)
+        found = recipe.within(plan.time, X, y, classes_of(preprocessing), plan.engine, fits=plan.folds + 1)
         return replace(plan, epochs=found.epochs, time=None)
 
 
@@ -194,12 +176,14 @@ def classes_of(preprocessing: Preprocessing) -> Array | None:
     return np.array(preprocessing.classes) if preprocessing.classes else None
 
 
-def recipe_fit(recipe: TableRecipe, plan: Plan, preprocessing: Preprocessing, rows: Rows, split: Split) -> TableFit:
-    """Return the network of the recipe for tables, and how it is trained."""
+def recipe_fits(
+    recipe: TableRecipe, plan: Plan, preprocessing: Preprocessing, rows: Rows, split: Split
+) -> tuple[TableFit, ...]:
+    """Return the networks of the recipe for tables, and how they are trained."""
     X, y = rows[0][split.known], rows[1][split.known]
     weight = "balanced" if plan.balanced and preprocessing.classes else None
-    draw = Draw(split.held_out, split.seed)
-    return recipe.fit_of(X, y, draw, classes=classes_of(preprocessing), class_weight=weight)
+    draws = [Draw(split.held_out, seed) for seed in split.seeds]
+    return tuple(recipe.fit_of(X, y, draw, classes=classes_of(preprocessing), class_weight=weight) for draw in draws)
 
 
 def plain_fit(plan: Plan, preprocessing: Preprocessing, rows: Rows, split: Split) -> TableFit:
@@ -223,16 +207,15 @@ def load_table(source: TableSource, plan: Plan) -> LoadedTable:
     whole = Preprocessing.learn(frame, source.target, task=source.task, decimal=reading.decimal, **asdict(choices))
     notes = [f"{name}: left out, because --group keeps its rows together; `--use {name}` takes it" for name in named]
     whole = replace(whole, notes=(*notes, *whole.notes))
-    return LoadedTable(
-        frame, whole, row_kinds(frame, plan, whole.targets(frame) if whole.classes else None, source.target)
-    )
+    labels = whole.targets(frame) if whole.classes else None
+    return LoadedTable(frame, whole, row_kinds(frame, plan, labels, source.target, choices.dates))
 
 
 def prepare(source: TableSource, plan: Plan) -> TableTraining:
     """Read a table and create the networks for it."""
     table = load_table(source, plan)
-    splits = splits_of(table.kinds, plan)
-    return table.training_on(splits, table.within_time(splits[0], plan))
+    split = split_rows(table.kinds, plan)
+    return table.training_on(split, table.within_time(split, plan))
 
 
 def plain_recipe(plan: Plan, *, balanced: bool) -> Recipe:
@@ -304,7 +287,7 @@ def summary_lines(trained: TrainedOnTable) -> list[str]:
     parts = {"training": trained.training, "validation": trained.validation, "test": trained.test}
     for name, (X, y) in parts.items():
         if len(X):
-            score = format_score(trained.predictor, preprocessing, X, y, trained.training[1])
+            score = format_score(trained.network, preprocessing, X, y, trained.training[1])
             lines.append(f"{name:<11} {len(X):>7,} rows   {score}")
     return lines
 
@@ -313,7 +296,7 @@ def recipe_lines(trained: TrainedOnTable) -> list[str]:
     """Return a line about the recipe for tables; none for a plain network."""
     if not trained.is_recipe:
         return []
-    count = "" if trained.ensemble is None else f", an ensemble of {len(trained.ensemble)} networks such as this"
+    count = "" if trained.networks == 1 else f", {trained.networks} networks merged into one"
     kept = ", the best epoch on validation rows is kept" if has_validation(trained.history) else ""
     return [f"Recipe for tables{count}: {trained.history.epochs} epochs{kept}; `--plain` trains a plain network"]
 
@@ -323,7 +306,7 @@ def has_validation(history: History) -> bool:
     return "val_loss" in history
 
 
-def format_score(network: Network | Ensemble, preprocessing: Preprocessing, X: Array, y: Array, y_train: Array) -> str:
+def format_score(network: Network, preprocessing: Preprocessing, X: Array, y: Array, y_train: Array) -> str:
     """Return the score as text, next to the score of a baseline that predicts the same for every row."""
     if preprocessing.task == "classification":
         labels, counts = np.unique(y_train, return_counts=True)

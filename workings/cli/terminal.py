@@ -17,8 +17,8 @@ from rich.text import Text
 
 from workings.errors import WorkingsError
 from workings.experiments.figures import Figure, show_agreement, show_number
-from workings.museum.mistakes import MISTAKES
-from workings.museum.rooms import Exhibit
+from workings.museum.exhibits import Exhibit
+from workings.museum.rooms import PIECES
 from workings.support.escaping import visible, visible_lines
 from workings.training.callbacks import Callback, RunningTraining
 
@@ -180,6 +180,7 @@ PLACES = {
     "data": "data",
     "settings": "settings of the network",
     "training": "training",
+    "code": "your own code",
 }
 
 
@@ -190,7 +191,7 @@ def museum_table() -> Table:
     table.add_column("description", overflow="fold", ratio=3)
     table.add_column("source", overflow="fold", ratio=2, style="dim")
     place = ""
-    for mistake in MISTAKES.values():
+    for mistake in PIECES.values():
         if mistake.place != place:
             place = mistake.place
             table.add_row(Text(PLACES[place], "underline"), "", "")

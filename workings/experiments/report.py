@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workings import plots
-from workings.ensemble import Ensemble
 from workings.errors import ReportError, WorkingsError
 from workings.experiments.figures import Figure, show_agreement, show_number, write_figures
 from workings.network import Network
@@ -76,7 +75,7 @@ class Report:
     problems: list[Exception] = field(default_factory=list)
 
     @contextmanager
-    def of(self, network: Network | Ensemble) -> Iterator[None]:
+    def of(self, network: Network) -> Iterator[None]:
         """Write the model, then fill the report, then write it; an error of the report does not cost the model.
 
         Raises
@@ -84,7 +83,7 @@ class Report:
         ReportError
             After the report was written as far as it was filled.
         """
-        network.save(self.folder if isinstance(network, Ensemble) else self.model)
+        network.save(self.model)
         try:
             yield
         except Exception as error:

@@ -29,8 +29,9 @@ def save(model: object, path: str | Path, **settings: object) -> Exported:
 
     Parameters
     ----------
-    model : Network, an estimator with a ``network_``, or what ``Network.from_sklearn`` takes
-        A network with parameters, or a fitted MLP or Pipeline of scikit-learn.
+    model : Network, Ensemble, an estimator with a ``network_``, or what ``Network.from_sklearn`` takes
+        A network with parameters, or a fitted MLP or Pipeline of scikit-learn.  An ``Ensemble`` is written as one
+        network; see ``Ensemble.merged``.
     path : path
         Ends in .safetensors, .onnx, .c (with a header next to it), .json, .py, .pt (PyTorch) or .keras.
     **settings :
@@ -85,6 +86,9 @@ def for_format(network: Model, path: Path) -> Model:
 def network_of(model: Any) -> Model:
     """Return the network of a model: the model itself, an estimator's network, or one converted from scikit-learn."""
     family = type(model).__module__.partition(".")[0]
+    if hasattr(model, "merged"):  # an ensemble
+        merged: Model = model.merged()
+        return merged
     if hasattr(model, "networks_"):  # an estimator for tables; its network has the columns already
         of_table: Model = model.network_
         return of_table

@@ -13,11 +13,14 @@ import numpy as np
 
 from workings.checks.findings import Diagnosis, Finding
 from workings.errors import InputError, WorkingsWarning, unknown_name
-from workings.museum.mistakes import MISTAKES, Mistake, both, mistake_named
-from workings.museum.rooms import ROOMS, fitted, marked_lines, rooms_for
+from workings.museum.code_exhibits import code_exhibit
+from workings.museum.code_mistakes import CodeMistake
+from workings.museum.mistakes import MISTAKES, Mistake, both
+from workings.museum.rooms import PIECES, ROOMS, fitted, marked_lines, piece_named, rooms_for
 from workings.museum.setups import Setup
 from workings.network import Network
 from workings.play.datasets import PlayData
+from workings.play.exhibits import MistakeSummary
 from workings.play.pictures import picture_of
 from workings.program.program import STAGE_WORDS
 from workings.support.arrays import Array
@@ -51,17 +54,20 @@ class Trained:
 
     def view(self) -> JsonObject:
         """Return the network for the page: losses, score, statements and picture."""
-        setup, network = self.setup, self.network
-        with np.errstate(all="ignore"):
-            score = float(network.score(setup.X, setup.y))
-        losses = [value if np.isfinite(value) else None for value in self.history.get("loss", [])]
-        return {
-            "losses": losses,
-            "score": score if np.isfinite(score) else None,
-            "is_accuracy": network.loss.is_classification,
-            "program": statements_of(network, setup),
-            "picture": picture_of(network, play_data(setup)) if setup.X.shape[1] == 2 else None,
-        }
+        program = statements_of(self.network, self.setup)
+        return {**view_of(self.network, self.setup, self.history.get("loss", [])), "program": program}
+
+
+def view_of(network: Network, setup: Setup, losses: list[float]) -> JsonObject:
+    """Return a trained network for the page: losses, score and picture."""
+    with np.errstate(all="ignore"):
+        score = float(network.score(setup.X, setup.y))
+    return {
+        "losses": [value if np.isfinite(value) else None for value in losses],
+        "score": score if np.isfinite(score) else None,
+        "is_accuracy": network.loss.is_classification,
+        "picture": picture_of(network, play_data(setup)) if setup.X.shape[1] == 2 else None,
+    }
 
 
 def statements_of(network: Network, setup: Setup) -> list[dict[str, str]]:
@@ -122,11 +128,11 @@ class Gallery:
     def __init__(self) -> None:
         self.game: Game | None = None
 
-    def mistakes(self) -> list[JsonObject]:
+    def mistakes(self) -> list[MistakeSummary]:
         """Return all mistakes: name, title, description, place and data sets."""
         return [
             {"name": m.name, "title": m.title, "what": m.what, "place": m.place, "rooms": rooms_for(m)}
-            for m in MISTAKES.values()
+            for m in PIECES.values()
         ]
 
     def exhibit(self, name: str, room: str) -> JsonObject:
@@ -137,7 +143,13 @@ class Gallery:
         InputError
             If the mistake or the data set does not exist, or they do not suit.
         """
-        mistake, wrong, right = setups_of(name, room)
+        mistake = piece_named(name)
+        room = suitable_room(mistake, room)
+        if isinstance(mistake, CodeMistake):
+            lines, networks = code_views(mistake, room)
+        else:
+            wrong, right = both(mistake, ROOMS[room](0))
+            lines, networks = lines_of(mistake, wrong), [Trained.of(setup).view() for setup in (wrong, right)]
         return {
             "name": name,
             "title": mistake.title,
@@ -145,15 +157,19 @@ class Gallery:
             "source": mistake.source,
             "mend": mistake.mend,
             "place": mistake.place,
-            "room": room or rooms_for(mistake)[0],
+            "room": room,
             "rooms": rooms_for(mistake),
-            "lines": lines_of(mistake, wrong),
-            "networks": [Trained.of(setup).view() for setup in (wrong, right)],
+            "lines": lines,
+            "networks": networks,
         }
 
     def diagnosis(self, name: str, room: str) -> list[JsonObject]:
-        """Return what the doctor finds in the network with the mistake."""
-        _, wrong, _ = setups_of(name, room)
+        """Return what the doctor finds in the network with the mistake, or what the gradient check says of the code."""
+        mistake = piece_named(name)
+        room = suitable_room(mistake, room)
+        if isinstance(mistake, CodeMistake):
+            return [reading_of(mistake, room)]
+        wrong, _ = both(mistake, ROOMS[room](0))
         return [
             {
                 "name": f.name,
@@ -228,13 +244,39 @@ class Gallery:
         }
 
 
-def setups_of(name: str, room: str) -> tuple[Mistake, Setup, Setup]:
-    """Return a mistake with its wrong and its right setup; an empty room is the first that suits."""
-    mistake = mistake_named(name)
+def suitable_room(mistake: Mistake | CodeMistake, room: str) -> str:
+    """Return the room, or the first that suits the mistake if it is empty."""
     suitable = rooms_for(mistake)
     if room and room not in suitable:
-        raise unknown_name(f"data set for {name}", room, suitable)
-    return mistake, *both(mistake, ROOMS[room or suitable[0]](0))
+        raise unknown_name(f"data set for {mistake.name}", room, suitable)
+    return room or suitable[0]
+
+
+def code_views(mistake: CodeMistake, room: str) -> tuple[list[dict[str, str]], list[JsonObject]]:
+    """Return the wrong lines with the right ones, and both trainings, of a mistake in your own code."""
+    setup = ROOMS[room](0)
+    shown = code_exhibit(mistake, room, setup.X, setup.y, 0)
+    lines = dict(shown.lines)
+    views = []
+    for run in (shown.wrong, shown.right):
+        program = [{"stage": "", "target": "", "code": line} for line in run.program.splitlines()]
+        views.append({**view_of(run.network, setup, run.losses), "program": program})
+    whole = [line for line in shown.wrong.program.splitlines() if line.strip() in lines]
+    return [{"wrong": line, "right": line.replace(line.strip(), lines[line.strip()])} for line in whole], views
+
+
+def reading_of(mistake: CodeMistake, room: str) -> JsonObject:
+    """Return what the gradient check says of your own code, as the page shows a finding."""
+    setup = ROOMS[room](0)
+    run = code_exhibit(mistake, room, setup.X, setup.y, 0).wrong
+    return {
+        "name": "gradient-check",
+        "severity": "note" if run.is_right else "problem",
+        "sure": "certain",
+        "measured": " ".join(run.explanations),
+        "why": mistake.what,
+        "code": "\n".join(right for _, right in mistake.lines),
+    }
 
 
 def lines_of(mistake: Mistake, wrong: Setup) -> list[dict[str, str]]:

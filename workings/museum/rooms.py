@@ -11,25 +11,25 @@ import functools
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from workings import plots
 from workings.checks.findings import Diagnosis
 from workings.datasets import circles, digits, moons, spirals
 from workings.errors import DivergenceError, InputError, WorkingsWarning, unknown_name
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
-from workings.museum.mistakes import Mistake, both, mistake_named, suits
+from workings.museum.code_exhibits import code_exhibit
+from workings.museum.code_mistakes import CODE_MISTAKES, CodeMistake
+from workings.museum.exhibits import Exhibit
+from workings.museum.mistakes import MISTAKES, Mistake, both, suits
 from workings.museum.setups import Setup
 from workings.network import Network
 from workings.optimizers import Adam, Momentum
 from workings.support.arrays import Array
-from workings.support.atomic_files import writable_folder
-from workings.support.notebook import Readable, preformatted_html
+from workings.support.notebook import Readable
 from workings.tables.columns import standardized
-from workings.training.history import History, svg_of
+from workings.training.history import History
 from workings.training.recipe import Recipe
 
 
@@ -109,6 +109,9 @@ ROOMS: dict[str, Callable[[int], Setup]] = {
 }
 
 
+PIECES: dict[str, Mistake | CodeMistake] = {**MISTAKES, **CODE_MISTAKES}  # all mistakes of the museum
+
+
 @functools.cache
 def loss_in(room: str) -> Loss:
     """Return the loss of a room's network."""
@@ -116,8 +119,10 @@ def loss_in(room: str) -> Loss:
     return loss
 
 
-def rooms_for(mistake: Mistake) -> list[str]:
+def rooms_for(mistake: Mistake | CodeMistake) -> list[str]:
     """Return the rooms in which a mistake can be shown."""
+    if isinstance(mistake, CodeMistake):
+        return list(mistake.rooms)
     return [name for name in ROOMS if suits(mistake, loss_in(name))]
 
 
@@ -169,23 +174,13 @@ def marked_lines(mistake: Mistake, wrong: Setup) -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True, repr=False)
-class Exhibit(Readable):
-    """A mistake, trained next to the correct network."""
+class NetworkExhibit(Exhibit):
+    """A mistake in a network, its data or its training, next to the correct network."""
 
     mistake: Mistake
     room: str
     wrong: ExhibitRun
     right: ExhibitRun
-
-    def __str__(self) -> str:
-        lines = [f"wrong  {wrong}\nright  {right}" for wrong, right in self.lines]
-        found = ", ".join(self.wrong.diagnosis.names) or "nothing"
-        scores = f"score  {self.wrong.score:.4f} with the mistake, {self.right.score:.4f} without it"
-        return "\n".join([f"{self.mistake}", "", *lines, "", f"on {self.room}", scores, f"the doctor finds {found}"])
-
-    def _repr_html_(self) -> str:
-        """The mistake, and both loss curves, for a notebook."""
-        return preformatted_html(self) + svg_of({"with it": self.wrong.losses, "without": self.right.losses})
 
     @property
     def lines(self) -> list[tuple[str, str]]:
@@ -193,22 +188,37 @@ class Exhibit(Readable):
         return marked_lines(self.mistake, self.wrong.setup)
 
     @property
+    def told(self) -> str:
+        """The diagnosis of the network with the mistake."""
+        return str(self.wrong.diagnosis)
+
+    @property
+    def found(self) -> str:
+        """The names of the findings."""
+        return f"the doctor finds {', '.join(self.wrong.diagnosis.names) or 'nothing'}"
+
+    @property
     def is_named(self) -> bool:
         """Whether the doctor identifies the mistake."""
         return self.mistake.is_named_by(self.wrong.diagnosis)
 
-    def draw(self, folder: Path) -> Path:
-        """Write a plot of both loss curves."""
-        writable_folder(folder)
-        columns = {"loss with the mistake": self.wrong.losses, "loss without it": self.right.losses}
-        curves: dict[str, list[float | None]] = {name: [*values] for name, values in columns.items() if values}
-        longest = max(map(len, curves.values()))
-        curves = {name: values + [None] * (longest - len(values)) for name, values in curves.items()}
-        is_log = all(value is None or value > 0 for values in curves.values() for value in values)
-        axes = plots.curves(curves, log=is_log)
-        axes.set_ylabel("objective")
-        axes.set_title(f"{self.mistake.title}, on {self.room}", loc="left")
-        return plots.save(axes, folder / f"{self.mistake.name}-{self.room}.png")
+
+def piece_named(name: str) -> Mistake | CodeMistake:
+    """Return the mistake with this name, in a network or in your own code.
+
+    Raises
+    ------
+    InputError
+        If there is no mistake with this name; the message suggests the most similar name.
+
+    Examples
+    --------
+    >>> piece_named("log10-for-log").title
+    'np.log10 in the loss'
+    """
+    if name not in PIECES:
+        raise unknown_name("mistake", name, PIECES)
+    return PIECES[name]
 
 
 def show(name: str, room: str | None = None, seed: int = 0) -> Exhibit:
@@ -219,12 +229,15 @@ def show(name: str, room: str | None = None, seed: int = 0) -> Exhibit:
     InputError
         If the mistake or the room does not exist, or the mistake does not apply to the room.
     """
-    mistake = mistake_named(name)
+    mistake = piece_named(name)
     suitable = rooms_for(mistake)
     chosen = suitable[0] if room is None else room
     if chosen not in ROOMS:
         raise unknown_name("data set", chosen, ROOMS)
     if chosen not in suitable:
         raise InputError(f"{name} does not apply to the data set {chosen}; choose {', '.join(suitable)}.")
-    wrong, right = both(mistake, ROOMS[chosen](seed))
-    return Exhibit(mistake, chosen, train(wrong), train(right))
+    setup = ROOMS[chosen](seed)
+    if isinstance(mistake, CodeMistake):
+        return code_exhibit(mistake, chosen, setup.X, setup.y, seed)
+    wrong, right = both(mistake, setup)
+    return NetworkExhibit(mistake, chosen, train(wrong), train(right))

@@ -5,17 +5,28 @@ The museum trains whole networks, so it stands above the playground and is hande
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, TypedDict
 
 from workings.errors import InputError
 from workings.support.json_values import JsonObject
 
 
+class MistakeSummary(TypedDict):
+    """What the list of the museum shows of a mistake; ``rooms`` are the data sets that it is shown on."""
+
+    name: str
+    title: str
+    what: str
+    place: str
+    rooms: list[str]
+
+
 class Exhibits(Protocol):
     """A museum for one tab; each method returns plain values for JSON."""
 
-    def mistakes(self) -> list[JsonObject]:
-        """Return all mistakes: name, title, description, source, place and data sets."""
+    def mistakes(self) -> Sequence[MistakeSummary]:
+        """Return all mistakes."""
 
     def exhibit(self, name: str, room: str) -> JsonObject:
         """Return a mistake beside the right network: lines, programs, losses and pictures."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from workings.errors import InputError, WorkingsError, unknown_name
 from workings.model.model import Model
-from workings.play.datasets import PlayData
+from workings.play.datasets import FEATURES, GENERATED, PlayData
 from workings.play.run import Run
 from workings.play.settings import Settings
 from workings.readings.equations import equations
@@ -65,14 +65,31 @@ def library_code(data: PlayData, run: Run, settings: Settings, epochs: int) -> s
 
 def data_lines(data: PlayData, settings: Settings) -> list[str]:
     """Return the lines of code that make X and y."""
-    if data.source:
-        return list(data.source)
+    if data.name not in GENERATED:
+        return [*(data.source or literal_lines(data)), *feature_lines(data)]
     given = f"data={settings.data!r}, rows={settings.rows}, noise={settings.noise}, data_seed={settings.data_seed}"
     return [
         "from workings.play.datasets import generate",
         "from workings.play.settings import Settings",
         f"data = generate(Settings({given})).with_features({data.features!r})",
         "X, y = data.inputs(data.raw), data.y",
+    ]
+
+
+def literal_lines(data: PlayData) -> list[str]:
+    """Return the lines of code that hold all rows."""
+    return ["import numpy as np", f"X = np.array({data.raw.tolist()})", f"y = np.array({data.y.tolist()})"]
+
+
+def feature_lines(data: PlayData) -> list[str]:
+    """Return the lines of code that make the inputs of the network from all columns; none if they are the columns."""
+    if data.features == data.columns:
+        return []
+    if data.offered != tuple(FEATURES):
+        return [f"X = X[:, {[data.columns.index(name) for name in data.features]}]"]
+    return [
+        "from workings.play.datasets import FEATURES",
+        f"X = np.column_stack([FEATURES[name](X[:, 0], X[:, 1]) for name in {data.features!r}])",
     ]
 
 

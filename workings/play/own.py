@@ -46,6 +46,12 @@ def data_of(X: ArrayLike, y: ArrayLike, is_classification: bool) -> PlayData:
     order = np.random.default_rng(0).permutation(len(features))
     columns = tuple(f"x{k}" for k in range(1, features.shape[1] + 1))
     offered = tuple(FEATURES) if len(columns) == 2 else columns
+    source = (
+        "import numpy as np",
+        "# X and y are the arrays that the playground was opened with.",
+        "order = np.random.default_rng(0).permutation(len(y))",
+        "X, y = np.asarray(X, dtype=np.float64)[order], np.asarray(y)[order]",
+    )
     words = f"{len(features):,} rows of your own, {features.shape[1]} columns."
     return PlayData(
         NAME,
@@ -56,6 +62,7 @@ def data_of(X: ArrayLike, y: ArrayLike, is_classification: bool) -> PlayData:
         classes,
         columns,
         len(features),
+        source=source,
         offered=offered,
     )
 

@@ -140,7 +140,7 @@ def table_columns(name: str, content: str) -> list[str]:
 
 def table_of(name: str, content: str, target: str, impute: bool) -> PlayData:
     """Return a table that was given as base64 text as data; one of its columns is the target."""
-    return with_file(name, content, lambda path: table_at(path, target, impute))
+    return with_file(name, content, lambda path: table_at(path, target, impute, name))
 
 
 def with_file(name: str, content: str, use: Callable[[Path], T]) -> T:
@@ -164,8 +164,8 @@ def read(path: Path) -> Any:
     return read_table(path)
 
 
-def table_at(path: Path, target: str, impute: bool = False) -> PlayData:
-    """Return a table in a file as data.
+def table_at(path: Path, target: str, impute: bool = False, name: str = "") -> PlayData:
+    """Return a table in a file as data; ``name`` is the file in the code that reads it again, if it is not ``path``.
 
     Raises
     ------
@@ -185,4 +185,15 @@ def table_at(path: Path, target: str, impute: bool = False) -> PlayData:
         classes = tuple(str(label) for label in labels.tolist())
     columns = tuple(learned.feature_names)
     words = f"{len(y):,} rows, {len(columns)} inputs; {learned.reason}."
-    return shuffled(PlayData(f"table: {target}", words, X, y, columns, classes, columns, len(y), offered=columns))
+    source = (
+        "import numpy as np",
+        "from workings.tables import Preprocessing, read_table",
+        f"table = read_table({name or str(path)!r})",
+        f"learned = Preprocessing.learn(table, {named.get(target, target)!r}, impute={impute})",
+        "X, y = learned.transform(table), np.asarray(learned.targets(table))",
+        "order = np.random.default_rng(0).permutation(len(y))",
+        "X, y = X[order], y[order]",
+    )
+    return shuffled(
+        PlayData(f"table: {target}", words, X, y, columns, classes, columns, len(y), source=source, offered=columns)
+    )

@@ -26,7 +26,7 @@ from workings.support.arrays import Array
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.ranges import as_number, as_whole_number
 from workings.support.sparse import is_sparse
-from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe, as_inputs, first_number
+from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe, as_inputs, first_number, one_network
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, column_names, original, standard
 from workings.tables.features import gap_category, number_column
 from workings.tables.scaling import ROBUST
@@ -36,17 +36,18 @@ MOST_CATEGORIES = 100  # of a column; rarer ones are encoded as zeros, like unkn
 
 
 class TableEstimator(CheckedKeywords, BaseEstimator):
-    """The base of both estimators: it reads tables, trains the networks and averages their outputs."""
+    """The base of both estimators: it reads tables, trains the networks and merges them into one."""
 
     columns_: Columns
     networks_: list[Network]
+    _network: Network
     _is_array: bool
     _network_of_arrays: Network | None
 
     def __init__(
         self,
         *,
-        ensemble: int = 1,
+        ensemble: int | None = None,
         time: float | None = None,
         recipe: TableRecipe | None = None,
         random_state: object = None,
@@ -60,7 +61,7 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
 
     @property
     def network_(self) -> Network:
-        """The trained network, which takes the table or array that ``fit`` takes; only without an ensemble.
+        """The network that predicts; it takes the table or array that ``fit`` takes.
 
         Raises
         ------
@@ -68,10 +69,8 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             If an array can be read in two ways: its columns have the same number as the encoded ones.
         """
         check_is_fitted(self)
-        if len(self.networks_) > 1:
-            raise AttributeError("An ensemble has several networks, in networks_; network_ is for ensemble=1.")
         if self._network_of_arrays is None:
-            network = self.networks_[0]
+            network = self._network
             is_raw = self._is_array and self.columns_.array_width is None
             self._network_of_arrays = network_of_arrays(network, self.columns_, type(self)) if is_raw else network
         return self._network_of_arrays
@@ -85,6 +84,7 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         if len(y) < 2:
             raise InputError(f"A table needs at least 2 samples, that is rows, to learn from; it has {len(y)} sample.")
         recipe = self.recipe or (REGRESSION if classes is None else CLASSIFICATION)
+        recipe = recipe if self.ensemble is None else replace(recipe, networks=int(self.ensemble))
         self.columns_ = learn_columns(table, "target", scale, recipe.missing)
         self._is_array, self._network_of_arrays = not column_names(X), None
         if self._is_array and len(table) != self.columns_.width:
@@ -93,21 +93,20 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         rows = self._encode(table)
         codes = None if classes is None else np.searchsorted(classes, y)
         if self.time is not None:
-            recipe = recipe.within(float(self.time), self.ensemble, rows, y, classes, self.engine)
-        self.networks_ = []
+            recipe = recipe.within(float(self.time), rows, y, classes, self.engine)
         labels = [] if classes is None else classes.tolist()
-        for draw in recipe.draws(len(rows), codes, seed, self.ensemble):
-            fit = recipe.fit_of(rows, y, draw, classes=classes)
+        fits = [recipe.fit_of(rows, y, draw, classes=classes) for draw in recipe.draws(len(rows), codes, seed)]
+        for fit in fits:
             fit.run(self.engine)
             fit.network.preprocessing = self.columns_.stored(labels, f"trained by {type(self).__name__}")
-            self.networks_.append(fit.network)
+        self.networks_, self._network = [fit.network for fit in fits], one_network(fits)
         return self
 
     def _check_settings(self) -> None:
         """Raise for invalid parameters."""
         count, seconds = as_whole_number(self.ensemble), as_number(self.time)
-        if count is None or count < 1:
-            raise InputError(f"ensemble must be a whole number of at least 1, not {self.ensemble!r}.")
+        if self.ensemble is not None and (count is None or count < 1):
+            raise InputError(f"ensemble must be a whole number of at least 1, or None, not {self.ensemble!r}.")
         if self.time is not None and (seconds is None or not seconds > 0):
             raise InputError(f"time must be a number of seconds above 0, or None, not {self.time!r}.")
         if self.recipe is not None and not isinstance(self.recipe, TableRecipe):
@@ -139,11 +138,10 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         return as_inputs(self.columns_.encode(table, unknown="ignore"))
 
     def _outputs(self, X: ArrayLike) -> Array:
-        """Return the mean of the networks' predictions, of shape (n, outputs), float64."""
+        """Return the outputs of the network, of shape (n, outputs), float64."""
         check_is_fitted(self)
         rows = self._encode(self._table(X, reset=False))
-        total = sum(np.asarray(network.outputs(rows), dtype=np.float64) for network in self.networks_)
-        return np.asarray(total / len(self.networks_))
+        return np.asarray(self._network.outputs(rows), dtype=np.float64)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -157,13 +155,14 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
 class TableClassifier(ClassifierMixin, TableEstimator):
     """Classify the rows of a table, with nothing to set: numbers, categories and missing values as they come.
 
-    It trains the recipe of RealMLP-TD-S (Holzmüller et al. 2024) and keeps the parameters of the best epoch on 20 % of
-    the rows, drawn by class.
+    It trains four small networks with the recipe of RealMLP-TD-S (Holzmüller et al. 2024), and keeps the parameters
+    of each one's best epoch on 20 % of the rows, drawn by class.  It merges them into one network, ``network_``, that
+    predicts their mean.
 
     Parameters
     ----------
-    ensemble : int
-        The number of networks, whose probabilities are averaged.  Each has validation rows and initial weights of
+    ensemble : int or None
+        The number of networks; None for the recipe's, which is 4.  Each has validation rows and initial weights of
         its own.
     time : float or None
         About how many seconds ``fit`` may take; it trains fewer epochs then.
@@ -179,10 +178,11 @@ class TableClassifier(ClassifierMixin, TableEstimator):
     classes_ : array of shape (n_classes,)
         The class labels, sorted.
     network_ : Network
-        The network, which takes the raw columns: save it, export it, explain it.  Only without an ensemble.  After a
-        fit on an array of numbers, it is in float64, and a ``BatchNorm`` in front scales them.
+        The network that predicts.  It takes the raw columns: save it, export it, explain it.  After a fit on an array
+        of numbers, it is in float64, and a ``BatchNorm`` in front scales them.
     networks_ : list of Network
-        All networks; they take a table with column names, or encoded rows.
+        The trained networks of which ``network_`` is the mean.  They take a table with column names, or rows that
+        ``columns_`` encoded, but no array of raw numbers: ``network_`` takes that.
     columns_ : Columns
         The encoding of the columns.
     n_features_in_, feature_names_in_

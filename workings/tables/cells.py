@@ -290,7 +290,7 @@ def are_numbers_mostly(texts: pl.Series) -> bool:
 
 
 def refuse_like_numbers(texts: pl.Series, advice: str) -> None:
-    """Raise for many different texts that all begin like numbers or dates, such as 1.5k and 05.01.24.
+    """Raise for many different texts that all begin like numbers or dates, such as 1.5k and 05.01.
 
     >>> import polars
     >>> refuse_like_numbers(polars.Series("price", [f"{i}.5k" for i in range(30)]), "Write numbers.")

@@ -23,13 +23,28 @@ from workings.tables.schema import damaged, stored_entries, stored_text, stored_
 from workings.tables.values import as_list, is_gap, place_of
 
 PARTS = ("year", "month", "day", "weekday", "hour", "minute")
-ISO, TIMES = "", ("%H:%M", "%H:%M:%S")
-DAY_FIRST, MONTH_FIRST = "%d/%m/%Y", "%m/%d/%Y"
-DAYS = ("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d-%m-%Y", DAY_FIRST, MONTH_FIRST)
-FORMATS = (ISO, *(day + time for day in DAYS for time in ("", " %H:%M", " %H:%M:%S")), *TIMES)
-ORDERS = {"day-first": MONTH_FIRST, "month-first": DAY_FIRST}  # the formats that each excludes
+ISO = ""  # ISO 8601
+HOURS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p")
+TIMES = HOURS[:2]  # columns that hold no dates
+NUMBERED_DAYS = """
+%Y/%m/%d %Y.%m.%d %d.%m.%Y %d-%m-%Y %m-%d-%Y %d/%m/%Y %m/%d/%Y
+%d.%m.%y %y.%m.%d %d-%m-%y %m-%d-%y %y-%m-%d %d/%m/%y %m/%d/%y %y/%m/%d
+"""
+NAMED_DAYS = """
+%d %b %Y|%d-%b-%Y|%d/%b/%Y|%d%b%Y|%b %d %Y|%b %d, %Y|%Y-%b-%d|%d %B %Y|%d. %B %Y|%B %d %Y|%B %d, %Y
+%d %b %y|%d-%b-%y|%d%b%y
+"""
+SPACED_DAYS = ("%d. %m. %Y",)
+DAYS = (*NUMBERED_DAYS.split(), *SPACED_DAYS, *re.split(r"[|\n]", NAMED_DAYS.strip()))
+FORMATS = (ISO, *(day + time for day in DAYS for time in ("", *(f" {hour}" for hour in HOURS))), *TIMES)
+ORDERS = {"day-first": "%d", "month-first": "%m", "year-first": "%y"}  # how the formats begin
 DATE_TYPES = (str, datetime.date, datetime.time, np.datetime64)
-LOOKS_LIKE_DATE = re.compile(r"\d{1,4}[-/.:]\d{1,2}([-/.:]\d{1,4})?([T ].*)?")
+NUMBERED_DATE = re.compile(r"\d{1,4}[-/.:] ?\d{1,2}([-/.:] ?\d{1,4})?([T ].*)?")
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+NAMED_DATE = re.compile(rf"(?i)(\d{{1,4}}[-/ ]?|\d\d?\. )?({MONTHS})[a-z]*[-/ ]?\d{{1,4}}(, ?\d{{4}}|[- ]\d.*)?( .*)?")
+FEWEST_SHAPED = 0.8  # the share of texts that are dates in a column of dates
+MOST_TRIED = 200  # texts that choose the possible formats
+VERSION_NUMBER = re.compile(r"\d+\.\d+\.\d")  # 1.10.3, where others, such as 1.10.12, could be dates
 
 
 def date_part(value: Any, part: str, form: str) -> float:
@@ -150,6 +165,11 @@ class DatePart(CheckedKeywords):
         day = datetime.datetime(2024, 12, 31, 17, 30)
         return day.strftime(self.form) if self.form else day.date().isoformat()
 
+    @property
+    def century_note(self) -> str:
+        """Which years two digits stand for; empty for a format with years of four digits."""
+        return "; 69 to 99 are read as 1969 to 1999, 00 to 68 as 2000 to 2068" if "%y" in self.form else ""
+
     def to_dict(self) -> dict[str, str]:
         """Return a dict that JSON can store."""
         return {"column": self.source, "part": self.part, "format": self.form}
@@ -175,11 +195,16 @@ def fits(text: str, form: str) -> bool:
 def looks_like_date(text: str) -> bool:
     """Return whether a text has the shape of a date or time, whether or not it is one.
 
-    >>> [looks_like_date(text) for text in ("2024-12-31", "31.12.2024 17:30", "7:30", "1.5", "2024", "10.0.0.1")]
-    [True, True, True, False, False, False]
+    >>> [looks_like_date(text) for text in ("2024-12-31", "31.12.24 17:30", "7:30", "Dec 31, 2024", "5 JAN 2024")]
+    [True, True, True, True, True]
+    >>> [looks_like_date(text) for text in ("1.5", "2024", "10.0.0.1", "May 5", "mark 2")]
+    [False, False, False, False, False]
     """
-    found = LOOKS_LIKE_DATE.fullmatch(text.strip())
-    return found is not None and (found[1] is not None or ":" in text)
+    found = NUMBERED_DATE.fullmatch(text.strip())
+    if found is not None:
+        return found[1] is not None or ":" in text
+    named = NAMED_DATE.fullmatch(text.strip())
+    return named is not None and len(re.findall(r"\d+", text)) > 1
 
 
 def find_date_format(texts: Sequence[str], name: str, order: str | None = None) -> str | None:
@@ -192,7 +217,7 @@ def find_date_format(texts: Sequence[str], name: str, order: str | None = None) 
     name : str
         The column's name, for messages.
     order : str, optional
-        ``"day-first"`` or ``"month-first"``, for dates such as 05/01/2024.
+        ``"day-first"``, ``"month-first"`` or ``"year-first"``, for dates such as 05/01/2024 and 05.01.24.
 
     Raises
     ------
@@ -205,29 +230,47 @@ def find_date_format(texts: Sequence[str], name: str, order: str | None = None) 
     ('%d/%m/%Y', None)
     """
     shaped = [text for text in texts if looks_like_date(text)]
-    if not shaped or len(shaped) < 0.8 * len(texts):
+    if not shaped or len(shaped) < FEWEST_SHAPED * len(texts):
         return None
-    excluded = ORDERS.get(order or "", "none")
-    formats = [form for form in FORMATS if not form.startswith(excluded)]
-    counts = {form: sum(fits(text, form) for text in shaped) for form in formats if fits(shaped[0], form)}
-    counts = counts or {form: sum(fits(text, form) for text in shaped) for form in formats}
-    most = max(counts.values(), default=0)
-    best = [form for form, count in counts.items() if count == most]
-    if most < 0.8 * len(texts):
+    formats = [form for form in FORMATS if any(fits(text, form) for text in shaped[:MOST_TRIED])]
+    counts = {form: sum(fits(text, form) for text in shaped) for form in formats}
+    fitting = {form: count for form, count in counts.items() if count >= FEWEST_SHAPED * len(texts)}
+    if not fitting:
         return None
-    if len(best) > 1:
-        raise InputError(
-            f"{shaped[0]!r} in column {name!r} can be read with the day first or with the month first. Name the order: "
-            f"`--dates day-first` or `--dates month-first` (dates= in Python)."
-        )
-    strays = [text for text in texts if not fits(text, best[0])]
+    wanted = [form for form in fitting if order is not None and order_of(form) == order]
+    most = max(fitting[form] for form in wanted or fitting)
+    form = the_format([form for form in wanted or fitting if fitting[form] == most], shaped[0], name)
+    strays = [text for text in texts if not fits(text, form)]
+    if any(map(VERSION_NUMBER.fullmatch, strays)):
+        return None
     if strays:
         raise InputError(
             f"Text {strays[0]!r} in column {name!r} is not a date, but {most} of the column's {len(texts)} different "
             f"values are. Correct it; for a missing value, leave the cell empty. Or leave the column out: "
             f"`--drop {name}`."
         )
-    return best[0]
+    return form
+
+
+def order_of(form: str) -> str | None:
+    """Return the order of day, month and year in a format; None if a month's name makes it clear."""
+    return next((order for order, start in ORDERS.items() if form.lower().startswith(start)), None)
+
+
+def the_format(formats: Sequence[str], text: str, name: str) -> str:
+    """Return the format, if all of these formats have one order of day, month and year; raise otherwise.
+
+    >>> the_format(["%d %b %Y", "%d %B %Y"], "1 May 2024", "day")
+    '%d %b %Y'
+    """
+    orders = list(dict.fromkeys(map(order_of, formats)))
+    if len(orders) < 2:
+        return formats[0]
+    first, second = (str(order) for order in orders[:2])
+    raise InputError(
+        f"{text!r} in column {name!r} can be read with the {first[:-6]} first or with the {second[:-6]} first. Name "
+        f"the order: {' or '.join(f'`--dates {order}`' for order in orders)} (dates= in Python)."
+    )
 
 
 def parts_of(values: object, source: str, form: str, *, marks: bool) -> dict[str, Array]:

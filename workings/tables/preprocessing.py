@@ -27,6 +27,7 @@ from workings.tables.cells import (
     with_gaps,
 )
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, original, read_stored, refuse_absent
+from workings.tables.dates import DatePart
 from workings.tables.features import MISSING_CATEGORY, learn_columns, restandardize
 from workings.tables.files import column_text, index_columns
 from workings.tables.scaling import ROBUST, STANDARD
@@ -126,8 +127,9 @@ class Preprocessing(CheckedKeywords):
             The most categories of a column; the rarest are encoded as zeros, as categories that are not in the
             training table then are, too.  By default, 50 for columns with too many, and all otherwise.
         dates : str, optional
-            ``"day-first"`` or ``"month-first"``, for columns of dates such as 05/01/2024.  A column of dates becomes
-            numbers: year, month, day, weekday, hour and minute, as far as they differ from row to row.
+            ``"day-first"``, ``"month-first"`` or ``"year-first"``, for columns of dates such as 05/01/2024 and
+            05.01.24.  A column of dates becomes numbers: year, month, day, weekday, hour and minute, as far as they
+            differ from row to row.
         decimal : str, optional
             The decimal sign of numbers in text columns: ``"."`` or ``","``.  It is needed where a column such as
             1,234 and 5,678 has two readings; other formats, such as $1.50 or 1.234,5, are recognized.
@@ -436,11 +438,14 @@ def date_formats(columns: Iterable[pl.Series], order: str | None) -> tuple[dict[
 
 def notes_of_dates(columns: Iterable[Column]) -> list[str]:
     """Return a line for each column of dates."""
-    parts: dict[str, list[str]] = {}
+    parts: dict[str, list[DatePart]] = {}
     for column in columns:
         if isinstance(column, NumberColumn) and column.date is not None:
-            parts.setdefault(column.source, []).append(column.date.part)
-    return [f"{source}: dates, taken apart into {', '.join(found)}" for source, found in parts.items()]
+            parts.setdefault(column.source, []).append(column.date)
+    return [
+        f"{source}: dates, taken apart into {', '.join(each.part for each in found)}{found[0].century_note}"
+        for source, found in parts.items()
+    ]
 
 
 def notes_of_gaps(columns: Iterable[Column], given: Mapping[str, pl.Series], choices: ColumnChoices) -> list[str]:

@@ -58,7 +58,7 @@ class ColumnChoices(CheckedKeywords):
     max_categories : int or None
         The most categories of a column; others are encoded as zeros.
     dates : str or None
-        ``"day-first"`` or ``"month-first"``, for dates such as 05/01/2024.
+        ``"day-first"``, ``"month-first"`` or ``"year-first"``, for dates such as 05/01/2024 and 05.01.24.
     scaling : str
         How numbers are scaled: ``"standard"`` subtracts the mean and divides by the standard deviation, ``"robust"``
         subtracts the median and divides by the interquartile range.

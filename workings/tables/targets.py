@@ -240,7 +240,7 @@ def learn_target(column: pl.Series, task: str, decimal: str | None = None) -> tu
     if task not in TASKS:
         raise unknown_name("task", task, TASKS)
     refuse_unusable(column)
-    if is_text(column) and date_format(column) is not None:
+    if is_text(column) and date_format(column, "day-first") is not None:
         raise InputError(
             f"The target {column.name!r} holds dates or times, such as {with_gaps(column).drop_nulls()[0]!r}. Replace "
             f"them with numbers, such as the days since some event, or with classes, such as the month."

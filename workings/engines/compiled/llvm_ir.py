@@ -143,6 +143,7 @@ class Builder:
         self.is_closed = False  # whether the current block has ended
         self.scopes: list[tuple[str, str]] = []  # for each array: the list with its scope, and with all others
         self.domain = ""
+        self.access_group = ""  # of the current loop, if its iterations use different entries of arrays
 
     # -- instructions --------------------------------------------------------------------------
 
@@ -273,10 +274,11 @@ class Builder:
 
     def aliasing(self, array: ArrayValue) -> str:
         """Return the metadata of an access to an array."""
+        group = f", !llvm.access.group {self.access_group}" if self.access_group else ""
         if array.scope is None:
-            return ""
+            return group
         own, others = self.scopes[array.scope]
-        return f", !alias.scope {own}, !noalias {others}"
+        return f", !alias.scope {own}, !noalias {others}{group}"
 
     def write_scopes(self) -> None:
         """Write the metadata of all scopes, after the last one is known."""
@@ -323,12 +325,16 @@ class Builder:
         self.begin(after)
 
     @contextlib.contextmanager
-    def loop(self, start: Value, stop: Value, step: Value) -> Iterator[Value]:
-        """Write a loop with a positive step; its body is what is written inside the context."""
+    def loop(self, start: Value, stop: Value, step: Value, is_parallel: bool = False) -> Iterator[Value]:
+        """Write a loop with a positive step; its body is what is written inside the context.
+
+        ``is_parallel`` tells LLVM that no iteration uses an entry of an array that another one writes.
+        """
         after = self.label()
         runs = self.label()
         self.branch(self.compare("slt", start, stop), runs, after)
         self.begin(runs)
+        self.access_group = self.module.node("distinct !{}") if is_parallel else ""
         with self.loop_with(start, stop, [], step) as values:
             yield values.variable
         self.begin(after)
@@ -347,8 +353,18 @@ class Builder:
         for number, (name, first, new) in enumerate(zip(names, starts, [following, *values], strict=True)):
             incoming = f"[ {first.text}, %{before} ], [ {new.text}, %{self.block} ]"
             self.lines[position + number] = f"  {name.text} = phi {name.kind} {incoming}"
-        self.branch(self.compare("slt", following, stop), body, after)
+        again = self.compare("slt", following, stop)
+        self.end(f"br {again}, label %{body}, label %{after}{self.loop_metadata()}")
         self.begin(after)
+
+    def loop_metadata(self) -> str:
+        """Return what LLVM may assume of the loop that ends here."""
+        if not self.access_group:
+            return ""
+        parallel = self.module.node(f'!{{!"llvm.loop.parallel_accesses", {self.access_group}}}')
+        number = len(self.module.metadata)
+        self.access_group = ""
+        return f", !llvm.loop {self.module.node(f'distinct !{{!{number}, {parallel}}}')}"
 
     def variable(self, value: Value) -> Variable:
         """Return a variable in memory with its first value."""

@@ -83,6 +83,42 @@ def reads_outside(node: ast.AST, loops: dict[int, Uses]) -> set[str]:
     return read.union(*(reads_outside(child, loops) for child in ast.iter_child_nodes(node)))
 
 
+def accesses_in(loop: ast.For) -> dict[str, list[ast.Subscript]]:
+    """Return the accesses to entries of arrays in a loop, by the name of the array."""
+    accesses: dict[str, list[ast.Subscript]] = {}
+    for node in ast.walk(loop):
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            accesses.setdefault(node.value.id, []).append(node)
+    return accesses
+
+
+def written_by_iteration(loop: ast.For) -> set[str] | None:
+    """Return the arrays that a loop writes if no iteration uses an entry that another one writes; else None.
+
+    Every access to such an array has the loop's variable as one of its indices, always the same one: ``a[j, i]`` in a
+    loop over ``i``.  This is decided for loops that have assignments only.
+    """
+    if not all(isinstance(statement, (ast.Assign, ast.AugAssign)) for statement in loop.body):
+        return None
+    own = {node.id for node in ast.walk(loop) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    if own & accesses_in(loop).keys():
+        return None
+    written: set[str] = set()
+    for name, accesses in accesses_in(loop).items():
+        if any(isinstance(access.ctx, ast.Store) for access in accesses):
+            axes = [axes_of_variable(access, loop.target) for access in accesses]
+            if not set.intersection(*axes):
+                return None
+            written.add(name)
+    return written
+
+
+def axes_of_variable(access: ast.Subscript, variable: ast.expr) -> set[int]:
+    """Return the positions of a variable among the indices of an access."""
+    indices = access.slice.elts if isinstance(access.slice, ast.Tuple) else [access.slice]
+    return {axis for axis, index in enumerate(indices) if ast.dump(index) == ast.dump(as_read(variable))}
+
+
 def canonical(loop: ast.For, free: Sequence[str], written: set[str]) -> str:
     """Return a text that is equal for loops that differ only in their names."""
     names = {name: f"free{number}" for number, name in enumerate(free)}

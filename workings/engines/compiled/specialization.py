@@ -21,7 +21,7 @@ from workings.engines.compiled.fusion import Layout, LoopSchedule, is_large, mak
 from workings.engines.compiled.native import name_of_dtype
 from workings.engines.compiled.row_sections import MOST_SUMMED, SECTIONS
 from workings.engines.compiled.structure import Structure
-from workings.engines.contract import FEWEST_TO_SHARE, Stretch
+from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, Stretch
 from workings.lowering.index_notation import Apply, Dim, Leaf, Lowering, Operation
 from workings.program.program import Program
 from workings.support.arrays import Array
@@ -136,7 +136,17 @@ def block_size(operations: Sequence[Operation], layout: Layout, dtype: str) -> i
         if "n" in operation.dims.values() and not operation.over
     ]
     fitting = BLOCK_BYTES // (np.dtype(dtype).itemsize * max(sum(widths), 1))
-    return max(min(fitting // 64 * 64, MOST_IN_A_BLOCK), FEWEST_IN_A_BLOCK)
+    return with_odd_stride(max(min(fitting, MOST_IN_A_BLOCK), FEWEST_IN_A_BLOCK), dtype)
+
+
+def with_odd_stride(rows: int, dtype: str) -> int:
+    """Return the next number of rows that fill an odd number of cache lines.
+
+    The columns of an intermediate result lie that far apart.  With a power of two, such as 4,096 bytes, they would
+    share few places of the processor's cache and push each other out.
+    """
+    lanes = CACHE_LINE // np.dtype(dtype).itemsize
+    return (-(-rows // lanes) | 1) * lanes
 
 
 def can_use_blocks(operations: Sequence[Operation], schedule: LoopSchedule) -> bool:
@@ -249,7 +259,7 @@ def generate(program: Program, size: ProblemSize, outputs: Sequence[str] = ()) -
         for dim, source in dims.sources.items()
     }
     writer = SourceWriter(lowering, schedule, options, with_rows, whole, changed, sizes, recorded)
-    text, block = writer.module(), block if in_blocks else rows
+    text, block = writer.module(), block if in_blocks else rows if few else with_odd_stride(rows, size.dtype)
     return GeneratedSource(
         text, block, *writer.memory_sizes(block), sections, largest_product, tuple(with_rows), tuple(whole)
     )

@@ -29,7 +29,7 @@ from workings.engines.compiled.llvm_ir import (
     integer,
     real,
 )
-from workings.engines.compiled.outlining import Uses, canonical, loops_to_outline
+from workings.engines.compiled.outlining import Uses, accesses_in, canonical, loops_to_outline, written_by_iteration
 from workings.errors import NotCompilableError
 
 FAST = "reassoc nsz arcp contract"  # sums may be reordered, products and sums may be fused, and -0 may be 0
@@ -260,7 +260,7 @@ class FunctionWriter:
                 start, stop, step = (
                     bounds if len(bounds) == 3 else (*([integer(0)] * (2 - len(bounds))), *bounds, integer(1))
                 )
-                with self.builder.loop(start, stop, step) as variable:
+                with self.builder.loop(start, stop, step, self.is_parallel(node)) as variable:
                     self.names[name] = variable
                     self.block(node.body)
             case ast.While(test=test, body=body):
@@ -276,6 +276,20 @@ class FunctionWriter:
                 pass
             case _:
                 raise self.error(node)
+
+    def is_parallel(self, loop: ast.For) -> bool:
+        """Whether no iteration of a loop uses an entry of an array that another one writes."""
+        written = written_by_iteration(loop)
+        if self.source.is_shared or not written:
+            return False
+        places = Counter(self.place(name) for name in accesses_in(loop))
+        return all(places[self.place(name)] == 1 for name in written)
+
+    def place(self, name: str) -> object:
+        """Return what arrays have in common that may overlap."""
+        array = self.names[name]
+        assert isinstance(array, ArrayValue)
+        return array.pointer if array.scope is None else array.scope
 
     def loop_while(self, test: ast.expr, body: Sequence[ast.stmt]) -> None:
         """Translate a loop with a condition."""

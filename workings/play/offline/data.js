@@ -52,7 +52,7 @@ function tableOf(settings) {
   const { columns, classes, side: pixels, ...table } = loaded.get(settings.data), rows = table.y.length;
   const training = Math.max(rows - Math.round(rows * settings.held_out), Math.min(rows, 2));
   return {
-    name: settings.data, words: table.words, columns, classes, training, rows, side: pixels,
+    name: settings.data, words: table.words, columns, classes, training, rows, side: pixels, source: table.source,
     raw: np.ndarray([rows, columns.length], Float64Array.from(floats(table.raw), (v) => v / table.scale)), y: table.y,
       features: settings.features, offered: columns,
   };

@@ -158,6 +158,7 @@ def optimizer_entry(catalogue: Catalogue, kind: type[optimizers.Optimizer]) -> J
     part = kind(RATE)
     return {
         "brief": brief(part).replace(repr(RATE), "@"),
+        "repr": repr(part).replace(repr(RATE), "@"),
         "constants": part.constants,
         "state": list(part.state),
         "rules": [catalogue.add(rule) for rule in part.rules],
@@ -175,7 +176,7 @@ def initializer_entry(catalogue: Catalogue, name: str) -> Node:
 def catalogue_of(regularizers: Mapping[str, type[Regularizer]], schedules: JsonObject) -> tuple[JsonObject, list[str]]:
     """Return all entries as plain values, and the lines of JavaScript of functions that are not straight-line code.
 
-    ``schedules`` maps each name to a schedule whose rate and steps are marks.
+    ``schedules`` maps each name to the texts of a schedule whose rate and steps are marks.
     """
     catalogue = Catalogue()
     layers: tuple[Layer, ...] = (Dense(1), BatchNorm(), Dropout(0.5))
@@ -196,6 +197,7 @@ def catalogue_of(regularizers: Mapping[str, type[Regularizer]], schedules: JsonO
         "regularizers": {
             name: {
                 "brief": brief(kind(RATE)).replace(repr(RATE), "@"),
+                "repr": repr(kind(RATE)).replace(repr(RATE), "@"),
                 "letter": next(iter(kind(RATE).constants)),
                 "penalty": catalogue.add(kind(RATE).formulas(False)[0]),
                 "gradient": catalogue.add(kind(RATE).formulas(False)[1]),

@@ -1,10 +1,14 @@
 // The backend of the page without a server: a session in the browser, with the actions of the server's session.
 import * as np from "./arrays.js";
 import { featuresOf, inputsOf, loadData, makeData, planeOf } from "./data.js";
+import { checkArrays, exported, FORMATS, opened } from "./files.js";
 import { Inspection, number, Walk } from "./inspection.js";
+import { landscape } from "./landscape.js";
+import { libraryCode } from "./library-code.js";
+import { exhibitOf, findingsOf, Game, mistakes } from "./museum.js";
 import { neededFor } from "./program.js";
 import { choices, first, generated, lessons, side, tables, unitSide, version } from "./settings.js";
-import { decoded } from "./state.js";
+import { bytes, decoded } from "./state.js";
 import { offline, refusals } from "./strings.js";
 import { run } from "./syntax.js";
 import { described, initialValues, randomOf, Run } from "./training.js";
@@ -12,7 +16,7 @@ import { described, initialValues, randomOf, Run } from "./training.js";
 const KEEPS_WEIGHTS = ["lr", "schedule", "schedule_steps", "optimizer", "batch_size", "regularizer", "lam"];
 const OF_ROWS = ["data", "rows", "noise", "data_seed", "held_out"];
 const DRAWN = "your points", MOST_POINTS = 5000;
-const MIDDLE = 128, LARGEST = 127;
+const MIDDLE = 128, LARGEST = 127, LARGEST_SINGLE = 3.4028234663852886e38;
 
 /** Answer the page's questions, as `connect` of the version with a server does. */
 export function connect() {
@@ -26,7 +30,7 @@ export function connect() {
       try {
         await new Promise((resolve) => setTimeout(resolve));
         if (action === "configure") await loadData(fields.settings?.data);
-        return decoded(session[action](fields));
+        return decoded(await session[action](fields));
       } finally {
         waiting -= 1;
       }
@@ -46,6 +50,7 @@ export class Session {
     this.row = 0;
     this.own = null; // the points that were drawn
     this.other = null; // the network that is kept for comparison, on the same data
+    this.given = null; // the weights of a file, for the settings that describe its network
     this.begin(settings);
   }
 
@@ -69,8 +74,10 @@ export class Session {
     const rows = (from, to) => ({ X: np.take(X, np.range(from, to)), y: np.take(y, np.range(from, to)) });
     const held = data.training < data.rows ? rows(data.training, data.rows) : null;
     const random = randomOf(settings.seed);
-    const drawn = initialValues(network.layers, data.features.length, random);
-    const values = kept ?? drawn;
+    const drawn = initialValues(network.layers, data.features.length, random), { given } = this;
+    const opens = kept === null && given !== null && given.structure === structureOf(settings);
+    if (opens) checkArrays(drawn, given.arrays, given.name);
+    const values = kept ?? (opens ? given.arrays : drawn);
     const begun = new Run(network, settings, data, rows(0, data.training), held, random, values);
     Object.assign(this, { settings, data, loss_name: loss, run: begun, axes, drawing: null,
       plane: data.side ? null : planeOf(data, axes) });
@@ -300,21 +307,67 @@ export class Session {
     return this.view();
   }
 
-  // What needs Python: tables of your own, files, the doctor and code.
+  // What needs Python: tables of your own, the doctor and replays.
   open_table() { return refuse(refusals.table); }
   doctor() { return refuse(refusals.doctor); }
-  code() { return refuse(refusals.code); }
-  export() { return refuse(refusals.exports); }
-  open_model() { return refuse(refusals.model); }
   replay() { return refuse(refusals.replay); }
-  landscape() { return refuse(refusals.landscape); }
-  museum() { return refuse(refusals.museum); }
-  exhibit() { return this.museum(); }
-  exhibit_doctor() { return this.museum(); }
-  game() { return this.museum(); }
-  game_hint() { return this.museum(); }
-  game_guess() { return this.museum(); }
-  game_reveal() { return this.museum(); }
+
+  // -- actions: the museum -------------------------------------------------------------------------
+
+  museum() { return this.needMuseum() && mistakes(); }
+  exhibit({ name }) { return this.needMuseum() && exhibitOf(name); }
+  exhibit_doctor({ name }) { return this.needMuseum() && findingsOf(name); }
+
+  async game({ seed }) {
+    this.needMuseum();
+    this.played = await Game.begin(seed);
+    return this.played.networks;
+  }
+
+  game_hint() { return this.running().hint(); }
+  game_guess({ choice }) { return this.running().guess(choice); }
+  game_reveal() { return this.running().reveal(); }
+
+  needMuseum() { return choices.museum || refuse(refusals.museum); }
+
+  running() {
+    this.needMuseum();
+    if (!this.played) throw new Error(refusals.no_game);
+    return this.played;
+  }
+
+  code({ kind }) {
+    return kind === "library" ? { kind, text: libraryCode(this) } : refuse(refusals.code);
+  }
+
+  export({ kind }) {
+    if (!FORMATS.includes(kind)) return refuse(refusals.exports);
+    const { name, bytes: content } = exported(this, kind);
+    return { files: [{ name, content: base64(content) }] };
+  }
+
+  /** Show the network of a file on the present data; nothing changes if it does not fit. */
+  open_model({ name, content }) {
+    const { settings: changes, inputs, arrays } = opened(name, bytes(content)), { features } = this.data;
+    if (inputs !== features.length) throw new Error(refusals.model_inputs(name, inputs, features));
+    const settings = { ...this.settings, ...changes }, before = this.given;
+    Object.assign(settings, checked(settings, changes, this.own !== null));
+    this.given = { name, arrays, structure: structureOf(settings) };
+    try {
+      this.beginBoth(settings, false);
+    } catch (error) {
+      this.given = before;
+      throw error;
+    }
+    return this.view();
+  }
+
+  landscape({ directions }) {
+    if (!["path", "random"].includes(directions)) throw new Error(refusals.directions(JSON.stringify(directions)));
+    const found = landscape(this.run, directions);
+    const losses = base64(Float32Array.from(found.losses, (value) => Math.min(Math.max(value, -LARGEST_SINGLE), LARGEST_SINGLE)));
+    return { ...found, losses, J: number(found.J), curvature: found.curvature === null ? null : number(found.curvature) };
+  }
 
   // -- actions: inspection -------------------------------------------------------------------------
 
@@ -392,6 +445,9 @@ function split(data, { held_out: share, features }) {
   const training = Math.max(data.rows - Math.round(data.rows * share), Math.min(data.rows, 2));
   return { ...data, training, features };
 }
+
+/** Return what decides the shapes and the meaning of the parameters. */
+const structureOf = ({ data, features, hidden, loss }) => JSON.stringify([data, features, hidden, loss]);
 
 // -- settings --------------------------------------------------------------------------------------
 

@@ -16,10 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from workings.activations import ACTIVATIONS
+from workings.files.safetensors import describe_layer, describe_object
+from workings.layers import BatchNorm, Dense, Dropout, Layer
+from workings.losses import LOSSES
 from workings.play import datasets, settings, tables
 from workings.play.datasets import FEATURES, GENERATED, PADDING, described
+from workings.play.exhibits import Exhibits, MistakeSummary
 from workings.play.lesson_files import Lesson, read_lessons
 from workings.play.offline.formulas import RATE, Catalogue, Node, catalogue_of
+from workings.play.offline.one_file import one_file
 from workings.play.pictures import SIDE, UNIT_SIDE
 from workings.play.session import MOST_STEPS
 from workings.play.settings import REGULARIZERS, SCHEDULES, Settings
@@ -38,7 +44,9 @@ STEPS = 98_765  # stands for the number of steps of a schedule
 ROWS = 1000  # of each generated data set in the site
 TABLES = ("iris", "wine", "breast_cancer", "diabetes", "digits")
 IMAGES = 600  # digits in the site
-NEEDS_PYTHON = ("doctor", "museum", "landscape", "taking")
+GAMES = 4
+NEEDS_PYTHON = ("doctor",)
+OFFERS = {"codes": ["library"], "files": ["safetensors", "json"], "opens": [".safetensors", ".json"], "replays": []}
 OWN_FILES = (
     "program.js",
     "syntax.js",
@@ -48,11 +56,23 @@ OWN_FILES = (
     "data.js",
     "training.js",
     "inspection.js",
+    "landscape.js",
+    "museum.js",
+    "files.js",
+    "library-code.js",
 )
 
 
-def write_site(folder: Path) -> list[Path]:
+def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     """Write the playground as static files; return their paths.
+
+    ``index.html`` is for web servers.  ``playground.html`` is the same page in one file, which needs none.
+
+    Parameters
+    ----------
+    folder : path
+    exhibits : Exhibits or None
+        The museum to train and to put into the site; None leaves it out.
 
     Raises
     ------
@@ -73,9 +93,12 @@ def write_site(folder: Path) -> list[Path]:
     contents["index.html"] = contents["index.html"].replace(
         first, b'<script src="opened-as-file.js"></script>\n  ' + first
     )
+    museum = {} if exhibits is None else museum_modules(exhibits)
     contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
-    contents["settings.js"] = settings_module().encode()
+    contents["settings.js"] = settings_module(exhibits).encode()
     contents |= {f"data-{name}.js": table_module(name).encode() for name in available()}
+    contents |= {f"museum/{name}.js": module.encode() for name, module in museum.items()}
+    contents["playground.html"] = one_file(contents)
     for name, content in contents.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_bytes(folder / name, content)
@@ -84,7 +107,7 @@ def write_site(folder: Path) -> list[Path]:
 
 def formulas_module() -> str:
     """Return the module with all formulas."""
-    found, lines = catalogue_of(REGULARIZERS, {name: schedule_text(name) for name in SCHEDULES})
+    found, lines = catalogue_of(REGULARIZERS, {name: schedule_texts(name) for name in SCHEDULES})
     found["features"] = features()
     names = [line.split()[1].split("(")[0] for line in lines if line.startswith(("function ", "const "))]
     rates = [f"  {json.dumps(name)}: (t, lr, steps) => {schedule_code(name)}," for name in SCHEDULES]
@@ -97,7 +120,7 @@ def formulas_module() -> str:
     ])  # fmt: skip
 
 
-def settings_module() -> str:
+def settings_module(exhibits: Exhibits | None = None) -> str:
     """Return the module with the names to choose from, the first settings, and the generated data."""
     usual = Settings().to_json()
     known = [one for one in tables.offered() if one["name"] in available()]
@@ -107,21 +130,35 @@ def settings_module() -> str:
         "defaults": usual,
         "most_steps": MOST_STEPS,
         "is_static": True,
+        "offers": OFFERS,
+        "museum": exhibits is not None,
     }
     found = {
         "version": __version__,
         "choices": choices,
         "first": usual,
         "stageWords": dict(STAGE_WORDS),
+        "templates": templates(),
         "side": SIDE,
         "unitSide": UNIT_SIDE,
         "padding": PADDING,
         "tables": dict.fromkeys(available(), True),
         "generated": {name: generated(name) for name in GENERATED},
+        "museum": {"mistakes": [] if exhibits is None else shown_mistakes(exhibits), "games": GAMES},
         "lessons": [lesson.to_json() for lesson in read_lessons().values() if is_offered(lesson)],
     }
     lines = [f"export const {name} = {plain_json(value)};" for name, value in found.items()]
     return "\n".join(["// Settings and data of the playground, written from Python.", *lines, ""])
+
+
+def templates() -> dict[str, Any]:
+    """Return how files describe layers, activations and losses with their usual settings."""
+    layers: tuple[Layer, ...] = (Dense(1), BatchNorm(), Dropout(0.5))
+    return {
+        "layers": {type(layer).__name__: describe_layer(layer) for layer in layers},
+        "activations": {name: describe_layer(Dense(1, name))["activation"] for name in ACTIVATIONS},
+        "losses": {name: describe_object(kind()) for name, kind in LOSSES.items()},
+    }
 
 
 def is_offered(lesson: Lesson) -> bool:
@@ -149,10 +186,39 @@ def table_module(name: str) -> str:
         "classes": data.classes,
         "side": data.side,
         "scale": scale,
+        "source": [*data.source, *([f"X, y = X[:{rows}], y[:{rows}]"] if rows < len(data.y) else [])],
         "raw": packed(scale * data.raw[:rows]),
         "y": data.y[:rows].tolist(),
     }
     return f"// A data set of scikit-learn.\nexport const table = {plain_json(found)};\n"
+
+
+# -- the museum -----------------------------------------------------------------------------
+
+
+def shown_mistakes(exhibits: Exhibits) -> list[MistakeSummary]:
+    """Return all mistakes, each with the one data set that the site has of it."""
+    return [{**mistake, "rooms": mistake["rooms"][:1]} for mistake in exhibits.mistakes()]
+
+
+def museum_modules(exhibits: Exhibits) -> dict[str, str]:
+    """Return a module for each mistake and each game, by name."""
+    found: dict[str, Any] = {}
+    for mistake in shown_mistakes(exhibits):
+        name, room = mistake["name"], mistake["rooms"][0]
+        exhibit = {**exhibits.exhibit(name, room), "rooms": [room]}
+        found[name] = {"exhibit": exhibit, "findings": exhibits.diagnosis(name, room)}
+    found |= {f"game-{seed}": game(exhibits, seed) for seed in range(GAMES)}
+    return {name: f"export const shown = {plain_json(value)};\n" for name, value in found.items()}
+
+
+def game(exhibits: Exhibits, seed: int) -> dict[str, Any]:
+    """Return a game with all its hints and its solution."""
+    players = exhibits.begin_game(seed)["networks"]
+    hints = [exhibits.hint()]
+    while hints[-1]["more"]:
+        hints.append(exhibits.hint())
+    return {"players": players, "hints": hints, "found": exhibits.reveal()}
 
 
 def plain_json(value: object) -> str:
@@ -186,12 +252,14 @@ def schedule_code(name: str) -> str:
     return translated
 
 
-def schedule_text(name: str) -> str:
+def schedule_texts(name: str) -> dict[str, str]:
     """Return a schedule as Python code, with @ for its rate, # for its steps and % for the factor that follows."""
-    text = brief(schedule(name)) if name != "constant" else repr(RATE)
+    if name == "constant":
+        return {"brief": "@", "repr": "@"}
+    texts = {"brief": brief(schedule(name)), "repr": repr(schedule(name))}
     for mark, sign in zip(marks(), "%@#", strict=True):
-        text = text.replace(mark, sign)
-    return text
+        texts = {kind: text.replace(mark, sign) for kind, text in texts.items()}
+    return texts
 
 
 # -- data -----------------------------------------------------------------------------------

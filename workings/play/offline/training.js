@@ -26,21 +26,23 @@ export function described(settings, outputs, loss) {
     ...(dropout ? [{ kind: "Dropout", rate: dropout, text: `Dropout(rate=${python(dropout)})` }] : []),
   ]);
   const regularizer = settings.regularizer && settings.lam ? catalogue.regularizers[settings.regularizer] : null;
+  const optimizer = catalogue.optimizers[settings.optimizer];
   return {
     layers: [...layers, dense(outputs, "identity")],
-    loss: catalogue.losses[loss],
+    loss: { ...catalogue.losses[loss], name: loss },
     regularizer: regularizer && {
-      ...regularizer, value: settings.lam, text: regularizer.brief.replace("@", python(settings.lam)),
+      ...regularizer, name: settings.regularizer, value: settings.lam,
+      text: regularizer.brief.replace("@", python(settings.lam)), code: regularizer.repr.replace("@", python(settings.lam)),
     },
     optimizer: {
-      ...catalogue.optimizers[settings.optimizer], kind: settings.optimizer,
-      text: catalogue.optimizers[settings.optimizer].brief.replace("@", rateText(settings)),
+      ...optimizer, kind: settings.optimizer, text: optimizer.brief.replace("@", rateText(settings, "brief")),
+      code: optimizer.repr.replace("@", rateText(settings, "repr")),
     },
   };
 }
 
-function rateText({ schedule, lr, schedule_steps: steps }) {
-  const text = catalogue.schedules[schedule];
+function rateText({ schedule, lr, schedule_steps: steps }, kind) {
+  const text = catalogue.schedules[schedule][kind];
   return text.replace("%", python(0.5 ** (1 / steps))).replace("@", python(lr)).replace("#", String(steps));
 }
 

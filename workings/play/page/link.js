@@ -1,7 +1,7 @@
 // A link holds the settings that differ from the usual ones, in the part of the address that no server sees.
 export function toLink(settings, usual) {
   const changed = Object.entries(settings).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(usual[name]));
-  return `${location.origin}${location.pathname}#${encodeURIComponent(JSON.stringify(Object.fromEntries(changed)))}`;
+  return `${location.href.split("#")[0]}#${encodeURIComponent(JSON.stringify(Object.fromEntries(changed)))}`;
 }
 export function fromLink() {
   if (location.hash.length < 2) return null;

@@ -56,10 +56,13 @@ export const words = {
   busy: "Computing …",
   hint: "Point at anything, or move to it with Tab, to read what it does.",
   nothing: "Click a unit, a connection or the loss to open it here.",
-  needs_python: "This needs the version with Python: pip install 'workings[play,cli]', then workings play.",
+  doctor_needs_python:
+    "The doctor's checks need the version with Python: pip install 'workings[play,cli]', then workings play. " +
+    "Here, “Step by step” compares each gradient with finite differences, and “Landscape” tells whether the " +
+    "learning rate is stable.",
   needs_python_files:
-    "Code, model files and replays need the version with Python: pip install 'workings[play,cli]', " +
-    "then workings play. Links and pictures work here.",
+    "The NumPy script, LaTeX, other model files and replays need the version with Python: " +
+    "pip install 'workings[play,cli]', then workings play.",
   closed: "The server has ended, so nothing can be computed any more. Start it again and reload the page.",
   with_key: (hint, key) => `${hint} Key: ${key}.`,
 };
@@ -269,6 +272,7 @@ export const taking = {
     library: ["Library code", "The same training from its beginning, with this library."],
     latex: ["Equations", "Every statement of a step in LaTeX."],
   },
+  model_hint_static: "Download the network, to open it here or with the library.",
   model_hint: "Download the network. The file is run first, and its predictions are compared with these.",
   open: "Open a model …", open_hint: "Open a network that was saved as .safetensors, .json or .onnx.",
   link: "Copy link",
@@ -291,16 +295,18 @@ export const taking = {
 
 export const museum = {
   title: "Museum", tab: "Common mistakes, each beside the right network; and a game.",
-  absent: "The museum opens with the command “workings play”.",
+  absent: "The museum is not in this page. It opens with the command “workings play”.",
   gallery: "Gallery", gallery_hint: "Common mistakes, each trained beside the right network.",
   game: "Find it yourself", game_hint: "Which of four networks has the mistake?",
   places: {
     statement: "In the formulas", data: "In the data", settings: "In the settings", training: "In the training",
+    code: "In your own code",
   },
   all: "‹ All mistakes", data: "Data", source: (text) => `Source: ${text}.`,
   wrong: "with the mistake", right: "without it",
-  program: "All statements of a training step", mend: "How to fix it:",
+  program: "All statements of a training step", code: "The whole program", mend: "How to fix it:",
   doctor: "What does the doctor find?", doctor_hint: "Diagnose the network with the mistake. It takes a few seconds.",
+  check: "What does the gradient check say?", check_hint: "Compare the gradients with finite differences of the loss.",
   accuracy: (share) => `accuracy ${share} %`, r2: (value) => `R² ${value}`,
   prediction: (title, score) => `Prediction over the plane: ${title}, ${score}`,
   no_picture: "More than two inputs: no picture of the plane.", loss: "Loss",
@@ -338,7 +344,7 @@ export const notices = {
 export const refusals = {
   needs_python: (what) => `${what} the version with Python: pip install 'workings[play,cli]', then workings play.`,
   table: "Tables of your own need", doctor: "The doctor needs", code: "Code needs", exports: "Exports need",
-  model: "Model files need", replay: "Replays need", landscape: "The landscape needs", museum: "The museum needs",
+  replay: "Replays need", museum: "The museum needs",
   action: (name) => `Unknown action ${name}.`,
   setting: (name) => `Unknown setting ${name}.`,
   choice: (name, value) => `Unknown ${name} ${value}.`,
@@ -354,6 +360,20 @@ export const refusals = {
   batch: (rows, smallest) =>
     `BatchNorm needs at least 2 rows in every batch, but the last batch of ${rows} rows has ${smallest}; ` +
     "choose another batch size.",
+  model_kind: (name) => `A model file ends in .safetensors or .json here, not as in ${name}.`,
+  damaged: (name) => `${name} is damaged, or is not a Workings network.`,
+  model_version: (name) => `${name} was written in another version of the format.`,
+  model_layers: (name) =>
+    `${name}: the playground shows networks of Dense layers, each perhaps with BatchNorm and Dropout after it, ` +
+    "with the library's activations, losses and one penalty, and without preprocessing.",
+  model_arrays: (name) => `The arrays in ${name} do not fit the network that it describes, or this data.`,
+  model_inputs: (name, inputs, features) =>
+    `The network in ${name} has ${inputs} inputs, and ${features.length} features are switched on: ` +
+    `${features.slice(0, 10).join(", ")}. Choose data, and features, of which there are as many.`,
+  mistake: (name) => `Unknown mistake ${name}.`, no_game: "There is no game yet; begin one.",
+  directions: (value) => `Unknown directions ${value}: choose path or random.`,
+  no_path: "The run has no path yet: make some steps, or choose random directions.",
+  one_parameter: "A plane needs at least two parameters.",
   not_kept: "No network is kept for comparison.",
   moment: (count, moment) => `The run has ${count} moments, counted from 0; there is no ${moment}.`,
   point: "A point is two numbers and a target.", plane: "Points can be added to data in the plane only.",

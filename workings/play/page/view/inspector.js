@@ -32,8 +32,6 @@ export function inspector(state, act) {
 }
 
 function content(state, act) {
-  if (state.choices.is_static && ["doctor", "landscape", "museum"].includes(state.tab)) return html`<p
-    class="quiet">${words.needs_python}</p>`;
   if (state.tab === "statement") return statementPanel(state, act);
   if (state.tab === "doctor") return doctorPanel(state, act);
   if (state.tab === "lessons") return lessonsPanel(state, act);

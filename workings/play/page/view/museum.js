@@ -27,7 +27,7 @@ const list = (mistakes, act) => Object.entries(words.places).map(([place, title]
 // -- one mistake -----------------------------------------------------------------------------------
 
 function exhibitPanel(state, act) {
-  const { exhibit, findings } = state, wrongs = new Map(exhibit.lines.map(({ wrong, right }) => [wrong, right]));
+  const { exhibit, findings } = state, isCode = exhibit.place === "code", wrongs = new Map(exhibit.lines.map(({ wrong, right }) => [wrong, right]));
   return html`<div class="row"><button @click=${() => act.set({ exhibit: null })}>${words.all}</button>
       <label class="row small quiet">${words.data} <select @change=${(event) => act.openExhibit(exhibit.name, event.target.value)}>
         ${exhibit.rooms.map((room) => html`<option ?selected=${room === exhibit.room}>${room}</option>`)}</select></label></div>
@@ -36,10 +36,11 @@ function exhibitPanel(state, act) {
     ${markedLines(exhibit.lines)}
     <div class="split">${exhibit.networks.map((one, k) => networkBox(one, `exhibit,${k}`, k ? words.right : words.wrong))}</div>
     ${bothCurves(exhibit.networks)}
-    ${exhibit.place === "statement" ? html`<details><summary>${words.program}</summary>
+    ${isCode || exhibit.place === "statement" ? html`<details><summary>${isCode ? words.code : words.program}</summary>
       ${listing(exhibit.networks[0].program, wrongs)}</details>` : ""}
     <p><strong>${words.mend}</strong> ${exhibit.mend}</p>
-    <div class="row"><button data-hint=${words.doctor_hint} @click=${() => act.exhibitDoctor()}>${words.doctor}</button></div>
+    <div class="row"><button data-hint=${isCode ? words.check_hint : words.doctor_hint}
+      @click=${() => act.exhibitDoctor()}>${isCode ? words.check : words.doctor}</button></div>
     ${(findings ?? []).map((one) => html`<article class="finding ${one.severity}">
       <h2>${one.name.replaceAll("-", " ")} <span class="quiet small">${one.severity}, ${one.sure}</span></h2>
       <p>${one.measured}</p><p class="quiet">${one.why}</p></article>`)}`;

@@ -1,0 +1,41 @@
+// The museum without a server: what Python trained and drew when it wrote the site, loaded when it is opened.
+import { museum } from "./settings.js";
+import { refusals } from "./strings.js";
+
+const load = async (name) => structuredClone((await import(`./museum/${name}.js`)).shown);
+
+export const mistakes = () => ({ mistakes: structuredClone(museum.mistakes) });
+
+/** Return a mistake beside the right network, on the data set that the site has of it. */
+export async function exhibitOf(name) {
+  if (!museum.mistakes.some((one) => one.name === name)) throw new Error(refusals.mistake(JSON.stringify(name)));
+  return (await load(name)).exhibit;
+}
+
+/** Return what the doctor found in the network with the mistake. */
+export async function findingsOf(name) {
+  await exhibitOf(name);
+  return { findings: (await load(name)).findings };
+}
+
+/** A game: four networks, of which one has a wrong statement. */
+export class Game {
+  static async begin(seed) {
+    return Object.assign(new Game(), { ...await load(`game-${seed % museum.games}`), seed, given: 0 });
+  }
+
+  get networks() { return { networks: structuredClone(this.players), seed: this.seed }; }
+
+  hint() {
+    this.given = Math.min(this.given + 1, this.hints.length);
+    return this.hints[this.given - 1];
+  }
+
+  guess(choice) {
+    return choice === this.found.choice ? this.reveal() : { right: false, choice };
+  }
+
+  reveal() {
+    return { ...structuredClone(this.found), hints: this.given };
+  }
+}

@@ -1,0 +1,59 @@
+"""The site as one file, which opens without a web server: browsers load no modules from files.
+
+Each module becomes a ``data:`` address in an import map, under a name that does not depend on where the file is.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import posixpath
+import re
+from collections.abc import Mapping
+
+PREFIX = "workings/"
+IMPORT = re.compile(r"""(\bfrom\s*|\bimport\s*\(?\s*)(["`])(\.{1,2}/[^"`]+)""")
+STYLE = re.compile(r'<link rel="stylesheet" href="([^"]+)">')
+SCRIPT = re.compile(r"<script\b[^>]*></script>\s*")
+ICON = re.compile(r'href="([^"]+\.svg)"')
+
+
+def one_file(contents: Mapping[str, bytes]) -> bytes:
+    """Return the page ``index.html`` with all its styles and modules inside.
+
+    Parameters
+    ----------
+    contents : mapping of str to bytes
+        The files of the site by their path.
+    """
+    modules = {name: content.decode() for name, content in contents.items() if name.endswith(".js")}
+    addresses = {PREFIX + name: data_address("text/javascript", named(name, code)) for name, code in modules.items()}
+    imports = json.dumps({"imports": addresses}, separators=(",", ":"))
+    start = f'<script type="importmap">{imports}</script>\n  <script type="module">import "{PREFIX}main.js";</script>\n'
+    page = SCRIPT.sub("", contents["index.html"].decode())
+    page = STYLE.sub(lambda found: f"<style>\n{contents[found[1]].decode()}</style>", page)
+    page = ICON.sub(lambda found: f'href="{data_address("image/svg+xml", contents[found[1]].decode())}"', page)
+    return page.replace("</head>", f"  {start}</head>").encode()
+
+
+def named(module: str, code: str) -> str:
+    """Return a module's code with the names of other modules in place of relative paths.
+
+    >>> named("view/page.js", 'import { words } from "../strings.js";')
+    'import { words } from "workings/strings.js";'
+    """
+    folder = posixpath.dirname(module)
+
+    def full(found: re.Match[str]) -> str:
+        return found[1] + found[2] + PREFIX + posixpath.normpath(posixpath.join(folder, found[3]))
+
+    return IMPORT.sub(full, code)
+
+
+def data_address(kind: str, text: str) -> str:
+    """Return an address that contains a text.
+
+    >>> data_address("text/plain", "hi")
+    'data:text/plain;base64,aGk='
+    """
+    return f"data:{kind};base64,{base64.b64encode(text.encode()).decode('ascii')}"
