@@ -93,7 +93,12 @@ def moons(n: int = 200, noise: float = 0.2, seed: int | RandomSource = 0) -> tup
 
 
 @checked_keywords
-def circles(n: int = 200, noise: float = 0.1, factor: float = 0.5, seed: int | RandomSource = 0) -> tuple[Array, Array]:
+def circles(
+    n: int = 200,
+    noise: float = 0.1,
+    factor: float = 0.5,
+    seed: int | RandomSource = 0,
+) -> tuple[Array, Array]:
     """Return two concentric circles, equal to ``sklearn.datasets.make_circles`` to the bit.
 
     Parameters
@@ -132,7 +137,12 @@ def circles(n: int = 200, noise: float = 0.1, factor: float = 0.5, seed: int | R
 
 
 @checked_keywords
-def spirals(n: int = 200, noise: float = 0.02, turns: float = 1.5, seed: int | RandomSource = 0) -> tuple[Array, Array]:
+def spirals(
+    n: int = 200,
+    noise: float = 0.02,
+    turns: float = 1.5,
+    seed: int | RandomSource = 0,
+) -> tuple[Array, Array]:
     """Return two arms of an Archimedean spiral, rotated by 180° against each other.
 
     The radius grows from 0.1 to 1 with the angle; the points are evenly spaced along the arm.

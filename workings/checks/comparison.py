@@ -115,7 +115,12 @@ def trained_again(case: Case, optimizer: Part) -> HeldOut:
     return judged(networks, case.refits)
 
 
-def trained_further(case: Case, optimizer: Part, steps: int, weigh: Callable[[Array], Array] | None = None) -> HeldOut:
+def trained_further(
+    case: Case,
+    optimizer: Part,
+    steps: int,
+    weigh: Callable[[Array], Array] | None = None,
+) -> HeldOut:
     """Judge the network after more steps; ``weigh`` returns a weight of each row for its targets."""
     networks = []
     for again in case.refits:

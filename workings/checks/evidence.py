@@ -524,7 +524,10 @@ def scaled(rate: object, factor: float, otherwise: float) -> Any:
     if not is_dataclass(rate) or isinstance(rate, type) or not 0 < factor < np.inf:
         return otherwise
     held = {f.name: getattr(rate, f.name) for f in fields(rate) if f.name in RATES}
-    changed = {n: scaled(v, factor, v * factor if isinstance(v, (int, float)) else otherwise) for n, v in held.items()}
+    changed = {
+        name: scaled(value, factor, value * factor if isinstance(value, (int, float)) else otherwise)
+        for name, value in held.items()
+    }
     return replace(rate, **changed) if changed else otherwise
 
 

@@ -137,7 +137,14 @@ def run(settings: Settings) -> list[Figure]:
     return report.figures
 
 
-def report_training(report: Report, network: Network, history: History, X: Array, y: Array, settings: Settings) -> None:
+def report_training(
+    report: Report,
+    network: Network,
+    history: History,
+    X: Array,
+    y: Array,
+    settings: Settings,
+) -> None:
     """Report the losses of the tutorial's code, their final oscillation, and a training with half the learning rate."""
     compare = settings.seed in (None, 0)
     report.heading("Loss every 1,000 epochs")

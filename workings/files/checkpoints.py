@@ -278,7 +278,10 @@ def restore_training(training: Training, tensors: Mapping[str, Array], run: Mapp
     training.learning_rate.plateau = dict(run["plateau"])
 
 
-def matching(callbacks: Sequence[Callback], stored: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Callback, int, Any]]:
+def matching(
+    callbacks: Sequence[Callback],
+    stored: Sequence[Mapping[str, object]],
+) -> Iterator[tuple[Callback, int, Mapping[str, Any]]]:
     """Yield callbacks with the places and contents of their states; callbacks of one class keep their order.
 
     A callback that only observes may have no stored state, and a stored state may have no callback.

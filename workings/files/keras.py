@@ -270,7 +270,12 @@ def weights_of(network: Model) -> list[Array]:
 # -- reading ---------------------------------------------------------------------------------
 
 
-def from_keras(model: keras.Model, *, loss: str | Loss | None = None, classes: Iterable[object] | None = None) -> Model:
+def from_keras(
+    model: keras.Model,
+    *,
+    loss: str | Loss | None = None,
+    classes: Iterable[object] | None = None,
+) -> Model:
     """Import a Keras Sequential as a network; the two are compared on generated rows.
 
     Parameters

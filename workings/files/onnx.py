@@ -238,7 +238,8 @@ def run(network: Model, path: Path, rows: GeneratedRows) -> Agreement | None:
     p = outputs_in(network, outputs_in_onnxruntime(session, network, special))
     check_special(runtime, network, special, p, target_scale(network))
     found = outputs_in_onnxruntime(session, network, rows)
-    return compare(runtime, network, rows, outputs_in(network, found), labels_in(network, found), target_scale(network))
+    outputs, labels = outputs_in(network, found), labels_in(network, found)
+    return compare(runtime, network, rows, outputs, labels, target_scale(network))
 
 
 def outputs_in_onnxruntime(session: InferenceSession, network: Model, rows: GeneratedRows) -> dict[str, Array]:

@@ -251,7 +251,8 @@ class ColumnReader:
             return None
         if mask == NonMissing(value):
             return filled_with(records, fills)
-        is_of_column = all(isinstance(record, EncodedFeature) and mask == KnownText(record.name) for record in records)
+        are_encoded = all(isinstance(record, EncodedFeature) for record in records)
+        is_of_column = are_encoded and all(mask == KnownText(record.name) for record in records)
         return list(records) if is_of_column and np.isnan(fills).all() else None
 
     def gap_features(self, mask: NonMissing, present: str, absent: str) -> list[Record] | None:

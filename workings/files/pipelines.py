@@ -202,7 +202,8 @@ class PipelineReader:
         values = np.asarray(given)
         if values.dtype.kind == "b":
             return [int(place) for place in np.flatnonzero(values)]
-        return [names.index(value) if isinstance(value, str) else range(count)[int(value)] for value in values.tolist()]
+        given = values.tolist()
+        return [names.index(value) if isinstance(value, str) else range(count)[int(value)] for value in given]
 
     # -- numbers ---------------------------------------------------------------------------------
 
@@ -352,7 +353,14 @@ class PipelineReader:
             if not np.array_equal(found, network.outputs(rows.X), equal_nan=True):
                 raise InputError(f"{self.source} has columns that the network would read as other values.")
 
-    def table(self, columns: Columns, rows: GeneratedRows, raw: Sequence[str], *, has_names: bool) -> DataFrame | Array:
+    def table(
+        self,
+        columns: Columns,
+        rows: GeneratedRows,
+        raw: Sequence[str],
+        *,
+        has_names: bool,
+    ) -> DataFrame | Array:
         """Return generated rows as input of the pipeline."""
         values: dict[str, Array] = {name: np.zeros(len(rows)) for name in raw}  # for columns that are dropped
         values |= {column.name: rows.numbers[:, place] for place, column in enumerate(columns.numbers)}

@@ -255,7 +255,12 @@ def run(network: Model, folder: Path, path: Path, rows: GeneratedRows) -> Agreem
 # -- reading ---------------------------------------------------------------------------------
 
 
-def from_torch(module: nn.Module, *, loss: str | Loss | None = None, classes: Iterable[object] | None = None) -> Model:
+def from_torch(
+    module: nn.Module,
+    *,
+    loss: str | Loss | None = None,
+    classes: Iterable[object] | None = None,
+) -> Model:
     """Import an ``nn.Sequential`` as a network; the two are compared on generated rows.
 
     Parameters

@@ -335,7 +335,13 @@ def as_png(picture: Image) -> bytes:
 # Scenes: functions that draw the left panel of a frame
 
 
-def choose_scene(net: Model, X: ArrayLike, y: ArrayLike, snapshots: Snapshots, show: str | Scene) -> tuple[Scene, str]:
+def choose_scene(
+    net: Model,
+    X: ArrayLike,
+    y: ArrayLike,
+    snapshots: Snapshots,
+    show: str | Scene,
+) -> tuple[Scene, str]:
     """Return the function that draws the left panel, and a description of the replay."""
     if callable(show):
         return show, "Replay of a training, by epoch."

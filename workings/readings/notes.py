@@ -130,7 +130,12 @@ def mask_origins(network: Model) -> dict[str, str]:
     return found
 
 
-def bias_note(network: Model, program: Program, statement: Statement, values: Mapping[str, Values]) -> tuple[str, ...]:
+def bias_note(
+    network: Model,
+    program: Program,
+    statement: Statement,
+    values: Mapping[str, Values],
+) -> tuple[str, ...]:
     """Return why the gradient of a bias before batch normalization is 0; nothing for any other statement."""
     name = statement.target.removeprefix("d")
     if name not in program.parameters or not any(isinstance(layer, BatchNorm) for layer in network.layers):

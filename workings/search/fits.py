@@ -144,7 +144,14 @@ def held_out_rows(y: Array, share: object, seed: int) -> Array:
     return np.sort(order[: round(n * share)])
 
 
-def run_fits(make: Make, fits: Sequence[Fit], data: SweepData, engine: str, total: int, folder: str) -> list[FitResult]:
+def run_fits(
+    make: Make,
+    fits: Sequence[Fit],
+    data: SweepData,
+    engine: str,
+    total: int,
+    folder: str,
+) -> list[FitResult]:
     """Train the networks of some fits together, and write their results; ``total`` is the number of all fits."""
     began, (X, y), validation = time.perf_counter(), *data.rows()
     made = [made_by(make, fit, validation) for fit in fits]

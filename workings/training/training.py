@@ -349,7 +349,8 @@ class Training:
 
     def remember(self) -> None:
         """Remember the state after the last recorded epoch."""
-        self.record = Record(self.state, self.history.epochs, dict(self.learning_rate.plateau), self.batches.position())
+        plateau, position = dict(self.learning_rate.plateau), self.batches.position()
+        self.record = Record(self.state, self.history.epochs, plateau, position)
 
     def return_to_record(self) -> None:
         """Return to the end of the last recorded epoch: parameters, history, learning rate and random draws."""

@@ -213,7 +213,8 @@ class CompiledEngine:
         """Return the program's arguments of the function: those for all steps, and those with one entry per step."""
         arrays = {"X": stretch.X, "y": stretch.y, "w": stretch.w, **stretch.draws, **values}
         order = [] if stretch.order is None else [np.ascontiguousarray(stretch.order, dtype=np.int64)]
-        rows, whole = ([np.ascontiguousarray(arrays[name]) for name in names] for names in (source.rows, source.whole))
+        rows = [np.ascontiguousarray(arrays[name]) for name in source.rows]
+        whole = [np.ascontiguousarray(arrays[name]) for name in source.whole]
         constants = map(float, self.program.constants.values())
         fixed: list[float | Array] = [*constants, *order, *stretch.kept.values(), *rows]
         return (fixed, whole) if self.by_step else ([*fixed, *whole], [])

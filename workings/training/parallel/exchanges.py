@@ -293,7 +293,13 @@ class Client:
             self.data_future = self.client.scatter(self.data, **self.is_broadcast)
         return self.data_future
 
-    def submit(self, place: int, workers: Sequence[str], function: Callable[..., object], *arguments: object) -> object:
+    def submit(
+        self,
+        place: int,
+        workers: Sequence[str],
+        function: Callable[..., object],
+        *arguments: object,
+    ) -> object:
         """Submit a task; if workers are known, prefer the one at a place."""
         wishes = {"workers": [workers[place % len(workers)]], "allow_other_workers": True} if workers else {}
         return self.client.submit(function, *arguments, **self.is_pure, **options(self.client.submit, **wishes))

@@ -239,7 +239,12 @@ def run_shard(
     return after, np.asarray(objectives, np.float64)
 
 
-def advance(job: Job, progress: StepResults, inputs: Mapping[str, Values], *contributions: Contribution) -> StepResults:
+def advance(
+    job: Job,
+    progress: StepResults,
+    inputs: Mapping[str, Values],
+    *contributions: Contribution,
+) -> StepResults:
     """Make the step that follows from the sums over all shards.
 
     Parameters
