@@ -44,6 +44,7 @@ HEAVY = ("matplotlib", "sklearn", "scipy", "polars", "typer", "rich", "numba", "
 # What the processor does with numbers, for compiled programs: imported by these alone.
 ARITHMETIC = ("engines.kernels.vector_math", "engines.kernels.matmul", "engines.kernels.work_sharing")
 MOST_LINES = 40
+MOST_ANY = 392  # lines of the package with the word Any
 
 BY_NAME = modules_in(PACKAGE)
 SOURCES = {path: path.read_text(encoding="utf-8") for path in BY_NAME.values()}
@@ -209,6 +210,19 @@ def test_no_function_is_long(name: str) -> None:
         and (length := (node.body[-1].end_lineno or 0) - body_of(node)[0].lineno + 1) > MOST_LINES
     ]  # fmt: skip
     assert not long
+
+
+def test_types_say_more_than_any() -> None:
+    """``Any`` tells the reader nothing, and switches the type checker off."""
+    counts = {path: len(re.findall(r"^.*\bAny\b.*$", source, re.MULTILINE)) for path, source in SOURCES.items()}
+    most = sorted(counts, key=lambda path: -counts[path])[:5]
+    assert sum(counts.values()) <= MOST_ANY, (
+        f"{sum(counts.values())} lines say Any, at most {MOST_ANY} may; most are in "
+        f"{', '.join(str(path.relative_to(ROOT)) for path in most)}. Say what a value is: object, if it is passed on, "
+        "checked by isinstance or formatted; Array, Values, Features (support/arrays.py); Json, JsonObject "
+        "(support/json_values.py); a protocol (support/interfaces.py) or a class of another library under "
+        "TYPE_CHECKING; a TypedDict or a dataclass for a dict with fixed keys; a TypeVar for what is returned as given."
+    )
 
 
 @pytest.mark.parametrize("name", BY_NAME)

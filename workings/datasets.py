@@ -16,7 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -94,7 +93,12 @@ def moons(n: int = 200, noise: float = 0.2, seed: int | RandomSource = 0) -> tup
 
 
 @checked_keywords
-def circles(n: int = 200, noise: float = 0.1, factor: float = 0.5, seed: int | RandomSource = 0) -> tuple[Array, Array]:
+def circles(
+    n: int = 200,
+    noise: float = 0.1,
+    factor: float = 0.5,
+    seed: int | RandomSource = 0,
+) -> tuple[Array, Array]:
     """Return two concentric circles, equal to ``sklearn.datasets.make_circles`` to the bit.
 
     Parameters
@@ -133,7 +137,12 @@ def circles(n: int = 200, noise: float = 0.1, factor: float = 0.5, seed: int | R
 
 
 @checked_keywords
-def spirals(n: int = 200, noise: float = 0.02, turns: float = 1.5, seed: int | RandomSource = 0) -> tuple[Array, Array]:
+def spirals(
+    n: int = 200,
+    noise: float = 0.02,
+    turns: float = 1.5,
+    seed: int | RandomSource = 0,
+) -> tuple[Array, Array]:
     """Return two arms of an Archimedean spiral, rotated by 180° against each other.
 
     The radius grows from 0.1 to 1 with the angle; the points are evenly spaced along the arm.
@@ -443,7 +452,7 @@ def open_plain_or_gzip(path: Path) -> BufferedIOBase:
     return gzip.open(path, "rb") if is_gzip else path.open("rb")
 
 
-def read_idx_header(file: BufferedIOBase, path: Path) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def read_idx_header(file: BufferedIOBase, path: Path) -> tuple[np.dtype[np.number], tuple[int, ...]]:
     """Read the data type and the shape; raise an error for other formats, empty arrays and excessive sizes."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in IDX_TYPES or magic[3] == 0:

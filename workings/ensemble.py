@@ -81,7 +81,7 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
 
     def check_equal(self) -> None:
         """Raise an error if the networks' inputs, outputs or class labels differ."""
-        about: dict[str, Callable[[Network], Any]] = {
+        about: dict[str, Callable[[Network], object]] = {
             "numbers of columns": lambda network: network.n_in,
             "numbers of outputs": lambda network: network.n_out,
             "kinds of targets": lambda network: network.targets.kind,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from workings.support.arrays import Array, RandomSource, Values
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import check_fields, number, whole_number
 
-Formula = Callable[..., Any]
+Formula = Callable[..., Values]
 
 
 def chain_rule(da: Values, slope: Values) -> Values:

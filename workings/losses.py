@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -271,7 +271,7 @@ class Loss(CheckedKeywords):
             return math.fsum(values)
         return math.fsum(value * size for value, size in zip(values, sizes, strict=True)) / math.fsum(sizes)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """Return the fields by name."""
         return asdict(self)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from numpy.typing import ArrayLike
 
@@ -26,6 +26,10 @@ from workings.training.parallel.settings import checked_workers
 from workings.training.recipe import Labels, Recipe, Validation
 
 if TYPE_CHECKING:
+    import keras
+    from sklearn.base import BaseEstimator
+    from torch import nn
+
     from workings.activations import Activation
     from workings.checks.findings import Diagnosis
     from workings.checks.gradients import GradientReport
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     from workings.readings.explain import Explanation, Influence
     from workings.readings.script.settings import Held
     from workings.readings.translate.translated_code import Translation
+    from workings.support.interfaces import Communicator, Executor
+    from workings.training.parallel.settings import Workers
 
 
 class Network(Model):
@@ -109,8 +115,8 @@ class Network(Model):
         running_loss: bool = False,
         engine: str = "auto",
         check: bool = False,
-        workers: object = None,
-        comm: object = None,
+        workers: Executor | Workers | None = None,
+        comm: Communicator | None = None,
     ) -> History:
         """Train the network and return the history.
 
@@ -212,10 +218,10 @@ class Network(Model):
         y: ArrayLike,
         history: History | Mapping[str, Sequence[float]] | None = None,
         *,
-        optimizer: object = None,
+        optimizer: Part | LBFGS | None = None,
         batch_size: int | None = None,
         sample_weight: ArrayLike | None = None,
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: Labels = None,
     ) -> Diagnosis:
         """Find what is wrong with the network, its data and its training, and what to change.
 
@@ -267,7 +273,7 @@ class Network(Model):
         data_file: str | None = None,
         validation: tuple[ArrayLike, ArrayLike] | float | Held | None = None,
         sample_weight: ArrayLike | None = None,
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: Labels = None,
         metrics: Sequence[str] | Mapping[str, Metric] = (),
         callbacks: Sequence[Callback] = (),
         running_loss: bool = False,
@@ -298,7 +304,7 @@ class Network(Model):
         shuffle: bool = True,
         weights: str = "draw",
         sample_weight: bool = False,
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: Labels = None,
         validation: bool = False,
     ) -> Translation:
         """Write the network and its training as code for ``"sklearn"``, ``"keras"`` or ``"torch"``.
@@ -349,7 +355,9 @@ class Network(Model):
 
     @classmethod
     @checked_keywords
-    def from_onnx(cls, path: str | Path, *, loss: str | Loss | None = None, classes: object = None) -> Self:
+    def from_onnx(
+        cls, path: str | Path, *, loss: str | Loss | None = None, classes: Iterable[object] | None = None
+    ) -> Self:
         """Import a network from an ONNX file; see :func:`workings.files.onnx_reading.load`."""
         from workings.files.onnx_reading import load
 
@@ -357,7 +365,7 @@ class Network(Model):
 
     @classmethod
     @checked_keywords
-    def from_sklearn(cls, estimator: object, *, loss: str | Loss | None = None) -> Self:
+    def from_sklearn(cls, estimator: BaseEstimator, *, loss: str | Loss | None = None) -> Self:
         """Import a fitted MLPClassifier, MLPRegressor or Pipeline; see :func:`workings.files.sklearn.from_sklearn`."""
         from workings.files.sklearn import from_sklearn
 
@@ -365,7 +373,9 @@ class Network(Model):
 
     @classmethod
     @checked_keywords
-    def from_torch(cls, module: object, *, loss: str | Loss | None = None, classes: object = None) -> Self:
+    def from_torch(
+        cls, module: nn.Module, *, loss: str | Loss | None = None, classes: Iterable[object] | None = None
+    ) -> Self:
         """Import a PyTorch ``nn.Sequential``; see :func:`workings.files.torch.from_torch`."""
         from workings.files.torch import from_torch
 
@@ -373,7 +383,9 @@ class Network(Model):
 
     @classmethod
     @checked_keywords
-    def from_keras(cls, model: object, *, loss: str | Loss | None = None, classes: object = None) -> Self:
+    def from_keras(
+        cls, model: keras.Model, *, loss: str | Loss | None = None, classes: Iterable[object] | None = None
+    ) -> Self:
         """Import a Keras ``Sequential``; see :func:`workings.files.keras.from_keras`."""
         from workings.files.keras import from_keras
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from workings.support.arrays import Array, Values, describe
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_number, check_fields, number, whole_number
 
-Rule = Callable[..., Any]
+Rule = Callable[..., Values]
 
 
 def sgd(theta: Array, g: Array, lr: float) -> Array:

@@ -25,7 +25,7 @@ from workings.losses import CrossEntropy, SquaredError
 from workings.network import Network
 from workings.optimizers import Adam, Chain, RateFactors
 from workings.schedules import Constant, CosineLog, Schedule
-from workings.support.arrays import Array
+from workings.support.arrays import Array, RandomSource
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import check_fields, number, whole_number
 from workings.tables.screening import MISSING
@@ -179,7 +179,7 @@ class TableRecipe(CheckedKeywords):
         size = -(-rows // count)
         return size, -(-rows // size)
 
-    def network(self, y: Array, classes: Array | None, seed: Any, n_in: int) -> Network:
+    def network(self, y: Array, classes: Array | None, seed: int | RandomSource | None, n_in: int) -> Network:
         """Return an untrained network for targets ``y``: labels, or standardized float32 numbers without classes."""
         if classes is None:
             bounds = (float(y.min()), float(y.max()))

@@ -12,7 +12,9 @@ from types import ModuleType
 from typing import Protocol
 
 from workings import layers, losses, optimizers, regularizers, schedules
+from workings.layers import Layer
 from workings.model.model import Model
+from workings.regularizers import Regularizer
 from workings.training import callbacks, early_stopping
 
 MODULES: dict[str, tuple[ModuleType, ...]] = {  # the path from which users import -> the modules of the classes
@@ -36,7 +38,9 @@ class Terms(Protocol):
     def more_epochs(self, epochs: int) -> str:
         """Return code for a number of further epochs."""
 
-    def changed_network(self, network: Model, parts: Sequence[object], penalties: Sequence[object]) -> str | None:
+    def changed_network(
+        self, network: Model, parts: Sequence[Layer | str], penalties: Sequence[Regularizer]
+    ) -> str | None:
         """Return code for the network with other layers and regularizers; None if the interface has no such option."""
 
 

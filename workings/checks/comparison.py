@@ -9,11 +9,12 @@ its own control, so the standard error belongs to the mean difference.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from workings.checks.evidence import MOST_WORK, Case, Refitted, label_numbers, row_losses
+from workings.layers import Layer
 from workings.model.model import Model
 from workings.model.targets import balanced
 from workings.optimizers import Part
@@ -88,7 +89,9 @@ def as_trained(case: Case) -> HeldOut | None:
     return judged([again.network for again in case.refits], case.refits) if case.refits else None
 
 
-def with_layers(case: Case, layers: Sequence[Any], optimizer: Part | None = None, steps: int | None = None) -> HeldOut:
+def with_layers(
+    case: Case, layers: Sequence[Layer], optimizer: Part | None = None, steps: int | None = None
+) -> HeldOut:
     """Judge a new network with other layers, by default trained as the network was."""
     used = case.optimizer if optimizer is None else optimizer
     assert isinstance(used, Part)
@@ -112,7 +115,12 @@ def trained_again(case: Case, optimizer: Part) -> HeldOut:
     return judged(networks, case.refits)
 
 
-def trained_further(case: Case, optimizer: Part, steps: int, weigh: Callable[[Array], Array] | None = None) -> HeldOut:
+def trained_further(
+    case: Case,
+    optimizer: Part,
+    steps: int,
+    weigh: Callable[[Array], Array] | None = None,
+) -> HeldOut:
     """Judge the network after more steps; ``weigh`` returns a weight of each row for its targets."""
     networks = []
     for again in case.refits:

@@ -209,7 +209,8 @@ def check_neighbours(case: Case) -> Iterator[Finding]:
     If X predicts y, the target of a row's nearest neighbour does so, too (Cover & Hart 1967: with many rows, its error
     rate is at most twice the lowest possible one).
     """
-    if case.is_constant or len(case.X) < FEWEST_NEIGHBOURS or (case.has_labels and not case.network.targets.has_labels):
+    labels_are_given = case.network.targets.has_labels or not case.has_labels
+    if case.is_constant or len(case.X) < FEWEST_NEIGHBOURS or not labels_are_given:
         return
     X, y = case.all_rows.some(MOST_NEIGHBOURS)[:2]
     nearest = neighbours(standardized(X.astype(np.float64)))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,13 +28,14 @@ from workings.checks.statements import check_program
 from workings.checks.training_progress import check_training
 from workings.errors import InputError, WorkingsWarning, count_of
 from workings.model.model import Model, as_weights
-from workings.support.arrays import describe
+from workings.optimizers import LBFGS, Part
+from workings.support.arrays import Array, describe
 from workings.support.callers import frames_to_caller
 from workings.support.conversion import as_array
 from workings.support.sparse import dense
 from workings.training.class_weights import combined_weights
 from workings.training.history import History
-from workings.training.recipe import Recipe
+from workings.training.recipe import Labels, Recipe
 from workings.training.rows import Rows
 from workings.training.training import Training
 
@@ -49,10 +49,10 @@ def diagnose(
     y: ArrayLike,
     history: History | Mapping[str, Sequence[float]] | None = None,
     *,
-    optimizer: object = None,
+    optimizer: Part | LBFGS | None = None,
     batch_size: int | None = None,
     sample_weight: ArrayLike | None = None,
-    class_weight: Mapping[Any, float] | str | None = None,
+    class_weight: Labels = None,
 ) -> Diagnosis:
     """Find problems of a network, its data and its training, and suggest a change for each.
 
@@ -158,7 +158,7 @@ def is_history(history: object) -> bool:
     return all(isinstance(name, str) and np.ndim(values) == 1 for name, values in history.items())
 
 
-def checked_initial_parameters(begun: Mapping[str, Any], network: Model) -> Mapping[str, Any]:
+def checked_initial_parameters(begun: Mapping[str, Array], network: Model) -> Mapping[str, Array]:
     """Return the initial parameters of a history; their shapes must fit the network."""
     shapes = {name: value.shape for name, value in {**network.parameters, **network.statistics}.items()}
     initial_shapes = {name: value.shape for name, value in begun.items()}

@@ -10,21 +10,24 @@ import functools
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from workings.activations import ACTIVATIONS
+from workings.activations import ACTIVATIONS, Activation
 from workings.checks.change_code import Terms
 from workings.checks.known_training import KnownTraining
 from workings.errors import DivergenceError, WorkingsWarning
 from workings.layers import BatchNorm, Dense, FullyConnected, Layer
+from workings.losses import Loss
 from workings.model.model import Model
 from workings.model.targets import more_probable, most_probable
 from workings.optimizers import LBFGS, Adam, Chain, Part
 from workings.program.trace import Trace
+from workings.regularizers import Regularizer
 from workings.schedules import Constant, Schedule, schedule_of
-from workings.support.arrays import Array, as_random
+from workings.support.arrays import Array, Values, as_random
 from workings.tables.columns import standardized
 from workings.training.fit import train
 from workings.training.history import History
@@ -293,7 +296,12 @@ class Case:
         """Write the training as a line of code, with some settings changed."""
         if self.terms is not None:
             return self.terms.trained(changed)
-        settings = {"optimizer": self.recipe.optimizer, "epochs": self.recipe.epochs, **self.known_settings, **changed}
+        settings: dict[str, Any] = {
+            "optimizer": self.recipe.optimizer,
+            "epochs": self.recipe.epochs,
+            **self.known_settings,
+            **changed,
+        }
         others = [name for name in self.training.given if name != "running_loss"]
         if "<" in repr(settings["optimizer"]):  # a schedule that is a function cannot be printed as code
             settings["optimizer"] = with_rate(settings["optimizer"], rate_of(settings["optimizer"]))
@@ -303,10 +311,10 @@ class Case:
         return f"history = net.fit(X, y, {arguments}){comment}"
 
     @property
-    def known_settings(self) -> dict[str, Any]:
+    def known_settings(self) -> dict[str, object]:
         """The known settings of ``fit`` that differ from the defaults and can be printed as code."""
         recipe, known = self.recipe, self.training.known
-        settings: dict[str, Any] = {name: getattr(recipe, name) for name in ("optimizer", "epochs") if name in known}
+        settings: dict[str, object] = {name: getattr(recipe, name) for name in ("optimizer", "epochs") if name in known}
         if "batch_size" in known:
             settings["batch_size"] = None if self.is_full_batch else recipe.batch_size
         if not recipe.shuffle and not self.is_full_batch:
@@ -335,7 +343,9 @@ class Case:
         epochs = max(times * self.recipe.epochs if "epochs" in self.training.known else 0, 200)
         return self.fit_code(optimizer=optimizer, epochs=epochs)
 
-    def network_code(self, layers: Sequence[object] | None = None, regularizers: Sequence[object] | None = None) -> str:
+    def network_code(
+        self, layers: Sequence[Layer | Code] | None = None, regularizers: Sequence[Regularizer] | None = None
+    ) -> str:
         """Write the network as a line of code, with other layers or regularizers."""
         network = self.network
         parts = network.layers if layers is None else layers
@@ -360,7 +370,7 @@ class Case:
         layer_codes = ", ".join([*map(self.layer_code, self.network.layers[:-1]), f"Dense({n_out})"])
         return f"net = Network([{layer_codes}], loss={loss}, seed={seed_code(self.network)})"
 
-    def layer_code(self, layer: object) -> str:
+    def layer_code(self, layer: Layer | Code) -> str:
         """Write a layer as code; refer to a layer of ``net`` if its ``repr`` does not define it completely."""
         layers = self.network.layers
         kept = [i for i, own in enumerate(layers) if own is layer]
@@ -388,9 +398,9 @@ def is_named(layer: Layer) -> bool:
     return ACTIVATIONS.get(layer.activation_function.name) == layer.activation_function
 
 
-def says_all(layer: Any) -> bool:
+def says_all(layer: Layer | Code) -> bool:
     """Whether the ``repr`` of a layer defines it completely."""
-    if not of_the_library(layer) or not is_named(layer):
+    if isinstance(layer, str) or not of_the_library(layer) or not is_named(layer):
         return False
     if isinstance(layer, FullyConnected):
         return layer.weights is None and layer.biases is None
@@ -403,7 +413,9 @@ def seed_code(network: Model) -> str:
     return made.removeprefix("np.random.default_rng(").removesuffix(")") if "default_rng" in made else made
 
 
-def remade(layer: FullyConnected, units: int | None = None, activation: Any = None) -> FullyConnected:
+def remade(
+    layer: FullyConnected, units: int | None = None, activation: str | Activation | None = None
+) -> FullyConnected:
     """Return a layer of the same kind with other units or another activation, and with default initial weights."""
     changed = type(layer)(units or layer.units, activation or layer.activation, bias=layer.bias)
     is_same = changed == layer and layer.weights is None and layer.biases is None
@@ -430,7 +442,7 @@ def plain(network: Model, y: Array) -> Array:
     return y[:, 0] if y.shape[1] == 1 and not network.targets.is_multiclass else y
 
 
-def rms(values: Array, axis: int | None = None) -> Any:
+def rms(values: Array, axis: int | None = None) -> Values:
     """Compute the root mean square, the typical size of an entry."""
     return np.sqrt(np.square(values, dtype=np.float64).mean(axis=axis))
 
@@ -447,7 +459,15 @@ def trained(network: Model, rows: Rows, recipe: Recipe) -> History:
     return train(network, data["X"], data["y"], recipe, engine="reference")
 
 
-def given(rows: Rows, network: Model, dtype: Any = None) -> dict[str, Any]:
+class FitArguments(TypedDict):
+    """Rows as the arguments of ``fit``."""
+
+    X: Array
+    y: Array
+    sample_weight: Array | None
+
+
+def given(rows: Rows, network: Model, dtype: DTypeLike | None = None) -> FitArguments:
     """Return rows as the arguments of ``fit``."""
     w = None if rows.weights is None else rows.weights.astype(dtype or rows.w.dtype)  # type: ignore[union-attr]
     X, y = rows.X.astype(dtype or rows.X.dtype), rows.y.astype(dtype or rows.y.dtype)
@@ -461,7 +481,7 @@ def trace_of(network: Model, rows: Rows, optimizer: Part | None = None, lr: floa
     return tracer({**values, "lr": lr, "t": 1})
 
 
-def trained_without_hidden(network: Model, rows: Rows, regularizer: Any = None) -> Model:
+def trained_without_hidden(network: Model, rows: Rows, regularizer: Regularizer | None = None) -> Model:
     """Train a model without hidden layers for the same targets: the baseline of a network.
 
     For numeric targets it starts at their mean, with a learning rate proportional to their standard deviation.
@@ -475,7 +495,7 @@ def trained_without_hidden(network: Model, rows: Rows, regularizer: Any = None) 
     return model
 
 
-def mean_of(loss: Any) -> Any:
+def mean_of(loss: Loss) -> Loss:
     """Return the same loss as a mean over the rows, so that one learning rate suits any number of rows."""
     return replace(loss, reduction="mean")
 
@@ -504,7 +524,10 @@ def scaled(rate: object, factor: float, otherwise: float) -> Any:
     if not is_dataclass(rate) or isinstance(rate, type) or not 0 < factor < np.inf:
         return otherwise
     held = {f.name: getattr(rate, f.name) for f in fields(rate) if f.name in RATES}
-    changed = {n: scaled(v, factor, v * factor if isinstance(v, (int, float)) else otherwise) for n, v in held.items()}
+    changed = {
+        name: scaled(value, factor, value * factor if isinstance(value, (int, float)) else otherwise)
+        for name, value in held.items()
+    }
     return replace(rate, **changed) if changed else otherwise
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from workings.engines.reference import Runner
 from workings.layers import number_layers
 from workings.program.program import Program
-from workings.support.arrays import Array, as_random
+from workings.support.arrays import Array, Values, as_random
 from workings.support.keywords import checked_keywords
 from workings.support.notebook import Readable
 from workings.support.sparse import dense
@@ -187,7 +187,7 @@ def check_gradients(
     return GradientReport(tuple(checks), tuple(explain_mismatch(checks, program, len(features), network)))
 
 
-def in_float64(values: Mapping[str, object]) -> dict[str, Any]:
+def in_float64(values: Mapping[str, Values]) -> dict[str, Values]:
     """Convert all arrays to float64; leave other values as they are."""
     return {k: v.astype(np.float64) if isinstance(v, np.ndarray) else v for k, v in values.items()}
 
@@ -196,17 +196,17 @@ def in_float64(values: Mapping[str, object]) -> dict[str, Any]:
 Differences = Callable[[Array, float], tuple[float, float, float]]
 
 
-def slope_along(objective: Runner, values: dict[str, Any], name: str) -> Differences:
+def slope_along(objective: Runner, values: dict[str, Values], name: str) -> Differences:
     """Return a function that computes finite differences of a program's objective along directions of a parameter."""
     return finite_differences(lambda changed: float(objective(changed)[0]), values, name)
 
 
-Objective = Callable[[Mapping[str, Any]], float]
-Gradients = Callable[[Mapping[str, Any]], Mapping[str, Array]]
+Objective = Callable[[Mapping[str, Values]], float]
+Gradients = Callable[[Mapping[str, Values]], Mapping[str, Array]]
 
 
 def finite_differences(
-    objective: Objective, values: Mapping[str, Any], name: str, arithmetic: Arithmetic = DOUBLE
+    objective: Objective, values: Mapping[str, Values], name: str, arithmetic: Arithmetic = DOUBLE
 ) -> Differences:
     """Return a function that computes finite differences of an objective along directions of a parameter."""
     start = values[name]
@@ -223,7 +223,7 @@ def finite_differences(
 def check_parameters(
     objective: Objective,
     gradients: Gradients,
-    values: Mapping[str, Any],
+    values: Mapping[str, Values],
     names: Sequence[str],
     tolerance: float,
     directions: int,

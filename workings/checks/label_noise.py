@@ -58,7 +58,9 @@ def check_label_noise(case: Case) -> Iterator[Finding]:
     outputs = [p for p in outputs if known_share(p, labels) >= KNOWN]
     if doubtful.sum() > MOST * regions.deep.sum():
         return  # a weak relation of X and y looks the same
-    if not (outputs and has_doubtful_rows(labels, regions) and all(contradicts(p, labels, doubtful) for p in outputs)):
+    if not outputs or not has_doubtful_rows(labels, regions):
+        return
+    if not all(contradicts(p, labels, doubtful) for p in outputs):
         return
     if max(predictability(p, labels, regions) for p in outputs) > CHANCE:
         return  # the classes overlap: that one of the three models seems to tell the rows is enough

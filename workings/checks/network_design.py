@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -292,13 +291,13 @@ def check_starting_loss(case: Case, start: Model) -> Iterator[Finding]:
         )
 
 
-def helps(case: Case, layers: Sequence[object]) -> bool:
+def helps(case: Case, layers: Sequence[Layer]) -> bool:
     """Whether other layers lower the loss of held-out rows beyond chance; False if the training cannot be repeated."""
     before = as_trained(case)
     return before is not None and loss_gain(before, with_layers(case, layers)).is_better
 
 
-def starting_at_constant_prediction(case: Case) -> tuple[list[Any], str]:
+def starting_at_constant_prediction(case: Case) -> tuple[list[Layer], str]:
     """Return layers with default weights, or with a last layer that starts at a constant prediction, and their code."""
     *hidden, last = case.network.layers
     usual = [remade(x) if isinstance(x, FullyConnected) else x for x in (*hidden, last)]

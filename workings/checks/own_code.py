@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,8 +33,8 @@ SINGLE_TOLERANCE = 1e-3  # for a loss in float32
 FLOAT32_ROUNDING, FLOAT16_ROUNDING = 1e-9, 1e-5  # relative second differences from which a loss is this imprecise
 FLOAT32 = "The loss is computed in float32, so relative errors up to 1e-3 are accepted. float64 is checked up to 1e-5."
 
-Forward = Callable[[dict[str, Array], Any, Any], Any]
-Backward = Callable[[dict[str, Array], Any, Any], Mapping[str, ArrayLike]]
+Forward = Callable[[dict[str, Array], ArrayLike, ArrayLike], float]
+Backward = Callable[[dict[str, Array], ArrayLike, ArrayLike], Mapping[str, ArrayLike]]
 
 
 @checked_keywords

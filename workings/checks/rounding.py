@@ -17,23 +17,24 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from workings.engines.reference import Runner
 from workings.model.model import Model
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 
 DRAWS = 3  # random changes of the same rows
 ELEMENTWISE = 2  # rounding errors of a function such as exp, which differs between libraries in the last digit
 EXACT = frozenset((np.maximum, np.minimum, np.negative, np.positive, np.absolute, np.sign, np.floor, np.ceil))
 
 
-class Inexact(np.ndarray[Any, Any]):
+class Inexact(np.ndarray[tuple[int, ...], np.dtype[np.float64]]):
     """Float64 numbers that change each result by the rounding error of another precision, with a random sign."""
 
     unit: float = 0.0
     rng: np.random.Generator
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: Any, *inputs: Any, **kwargs: Any) -> object:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: ArrayLike, **kwargs: object) -> object:
         plain = [np.asarray(value) for value in inputs]
         settings = {name: value for name, value in kwargs.items() if name != "out"}
         result = getattr(ufunc, method)(*plain, **settings)
@@ -45,7 +46,9 @@ class Inexact(np.ndarray[Any, Any]):
         return np.asarray(result).view(type(self))
 
 
-def error_bound(function: np.ufunc, method: str, given: list[Array], settings: Mapping[str, Any], result: Array) -> Any:
+def error_bound(
+    function: np.ufunc, method: str, given: list[Array], settings: Mapping[str, Any], result: Array
+) -> Values:
     """Return the bound on the error of each result, in units of the rounding error."""
     if function is np.matmul:
         return np.sqrt(given[0].shape[-1] * (result**2 + given[0] ** 2 @ given[1] ** 2))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from workings.checks.training_progress import STILL_FALLING, final_level
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.model.model import Model
 from workings.optimizers import Adam, Chain, Part
+from workings.support.arrays import Array
 from workings.training.rows import Rows
 
 # Srivastava et al. 2014, "Dropout", section A.4: typical rates are 0.5 for hidden units and 0.2 for inputs.
@@ -163,7 +163,7 @@ def predicts_inputs(case: Case) -> bool:
     return case.y.shape == case.X.shape and bool(np.allclose(case.X, case.y))
 
 
-def trained_objective(case: Case, layers: Sequence[Any]) -> float:
+def trained_objective(case: Case, layers: Sequence[Layer]) -> float:
     """Return the objective after some steps of Adam, of a new network without dropout."""
     kept: list[Layer] = [layer for layer in layers if not isinstance(layer, Dropout)]
     model = Model(kept, loss=case.network.loss, seed=0, dtype=str(case.network.dtype))
@@ -203,7 +203,7 @@ def check_for_hidden_layers(case: Case) -> Iterator[Finding]:
         )
 
 
-def held_out(case: Case, kept: Rows, held: Rows) -> tuple[Any, Any]:
+def held_out(case: Case, kept: Rows, held: Rows) -> tuple[Array, Array]:
     """Return the loss of each held-out row: by a model without hidden layers, and by a small network."""
     losses = []
     for layers in ([Dense(case.network.n_out)], [Dense(SMALL_NETWORK, "relu"), Dense(case.network.n_out)]):

@@ -7,7 +7,7 @@ they on the training rows gets a second look: on rows held out of its training, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from workings.checks.data import rare_class_finding
 from workings.checks.evidence import Case, copied, label_numbers, remade
 from workings.checks.findings import Finding, make_finding
 from workings.checks.network_design import dense_layers
-from workings.layers import FullyConnected
+from workings.layers import FullyConnected, Layer
 from workings.model.model import Model
 from workings.optimizers import Adam, Chain, Freeze, Part, RateFactors
 
@@ -203,7 +203,7 @@ def more_units(case: Case, before: HeldOut) -> Trial | None:
     return trial_of(before, with_layers(case, wider), "more hidden units", case.network_code(wider))
 
 
-def output_layers(network: Model) -> list[Any]:
+def output_layers(network: Model) -> list[Layer]:
     """Return the layers from the last fully connected one on, which are a model without hidden layers."""
     layers = list(network.layers)
     places = [i for i, layer in enumerate(layers) if isinstance(layer, FullyConnected)]

@@ -7,13 +7,12 @@ smaller rate to find the nearby minimum; the curvature there gives the largest r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
 from workings.checks.curvature import sharpness
-from workings.checks.evidence import Case, copied, given, rate_of
+from workings.checks.evidence import Case, FitArguments, copied, given, rate_of
 from workings.checks.findings import Finding, make_finding
 from workings.errors import DivergenceError
 from workings.model.model import Model
@@ -54,7 +53,7 @@ def check_stability(case: Case) -> Iterator[Finding]:
     )
 
 
-def after_a_step(network: Model, rows: Mapping[str, Any], lr: float) -> Model:
+def after_a_step(network: Model, rows: FitArguments, lr: float) -> Model:
     """Return a copy after one more step: an oscillation has two ends, between which each step jumps."""
     moved = copied(network)
     train(moved, rows["X"], rows["y"], Recipe(SGD(lr), 1, batch_size=None, sample_weight=rows["sample_weight"]))
@@ -86,7 +85,7 @@ def largest_settling_rate(case: Case, lr: float) -> tuple[float, float, float] |
     return None
 
 
-def train_until_settled(network: Model, rows: Mapping[str, Any], optimizer: SGD) -> Array:
+def train_until_settled(network: Model, rows: FitArguments, optimizer: SGD) -> Array:
     """Train as long as the objective improves; return the objective of the last epochs."""
     for _ in range(MOST_TIMES):
         recipe = Recipe(optimizer, SETTLING_EPOCHS, batch_size=None, sample_weight=rows["sample_weight"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from workings.checks.network_design import (
 from workings.checks.stability import LAST, check_stability
 from workings.model.model import Model
 from workings.optimizers import SGD, Chain, Part
+from workings.regularizers import Regularizer
 from workings.schedules import Constant, WarmUp, monitor_of
 from workings.support.arrays import Array
 
@@ -369,7 +370,7 @@ def check_regularizer(case: Case) -> Iterator[Finding]:
         )
 
 
-def with_weaker_penalty(regularizer: Any) -> Any:
+def with_weaker_penalty(regularizer: Regularizer) -> Regularizer:
     """Return the same regularizer with a hundredth of its penalty; its fields are the factors of its penalties."""
     factors = {f.name: getattr(regularizer, f.name) for f in fields(regularizer)}
     weaker = {name: twelve_digits(0.01 * value) for name, value in factors.items() if isinstance(value, (int, float))}

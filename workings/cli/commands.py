@@ -194,7 +194,8 @@ def run(
         for name in names:
             writable_folder(out / name)
         for name in names:
-            settings = Settings(out / name, seed, engine, data, functools.partial(progress_bar, progress, name), fetch)
+            show = functools.partial(progress_bar, progress, name)
+            settings = Settings(out / name, seed, engine, data, show, fetch)
             began = time.monotonic()
             try:
                 found[name] = importlib.import_module(f"workings.experiments.{name}").run(settings)
@@ -815,7 +816,8 @@ def doctor(
         elif Path(what).suffix.lower() in files.READERS:
             refuse("--target", target, "a model file stores its target")
             refuse("--seed", seed, "a model file has its weights already")
-            diagnosis = table_models.diagnose_model(Path(what), table, TextOptions(decimal, delimiter, encoding, sheet))
+            reading = TextOptions(decimal, delimiter, encoding, sheet)
+            diagnosis = table_models.diagnose_model(Path(what), table, reading)
         elif not Path(what).exists() and not Path(what).suffix:
             raise unknown_name("experiment, model file or table", what, NETWORKS)
         elif target is None:
@@ -832,7 +834,14 @@ def doctor(
         raise typer.Exit(1)
 
 
-def doctor_plan(hidden: str, activation: str, optimizer: str, lr: float | None, epochs: int | None, seed: int) -> Plan:
+def doctor_plan(
+    hidden: str,
+    activation: str,
+    optimizer: str,
+    lr: float | None,
+    epochs: int | None,
+    seed: int,
+) -> Plan:
     """Return the plan of a training to diagnose; everything else has the defaults of ``workings train``."""
     return Plan(
         hidden=hidden,

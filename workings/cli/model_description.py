@@ -148,7 +148,12 @@ def parse_argument(node: ast.expr, names: Mapping[str, Callable[..., object]]) -
     return build(node, names) if is_call else parse_literal(node)
 
 
-def create(node: ast.expr, kind: Callable[..., object], arguments: list[object], keywords: dict[str, object]) -> object:
+def create(
+    node: ast.expr,
+    kind: Callable[..., object],
+    arguments: list[object],
+    keywords: dict[str, object],
+) -> object:
     """Call a class, and turn errors about its arguments into an ``InputError``."""
     try:
         return kind(*arguments, **keywords)

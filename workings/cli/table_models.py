@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -327,7 +327,7 @@ def with_columns_of(predictions: pl.DataFrame, kept: Sequence[pl.Series]) -> pl.
     return load_polars().DataFrame([*kept, *predictions])  # type: ignore[no-any-return]
 
 
-def drift_lines(network: Network, preprocessing: Preprocessing, frame: Any) -> list[str]:
+def drift_lines(network: Network, preprocessing: Preprocessing, frame: pl.DataFrame) -> list[str]:
     """Return a line for each column whose values differ from those of the training rows."""
     known = training_rows_in(network.preprocessing)
     sentences = [] if known is None else known.drift(preprocessing.table_columns, frame, frame.height)
@@ -370,14 +370,14 @@ def load_preprocessing(network: Network) -> Preprocessing:
     return replace(stored, target=LabelsTarget(stored.target.name, stored.target.classes))
 
 
-def read_rows(network: Network, file: Path, reading: TextOptions = AS_FOUND) -> tuple[Preprocessing, Any]:
+def read_rows(network: Network, file: Path, reading: TextOptions = AS_FOUND) -> tuple[Preprocessing, pl.DataFrame]:
     """Return a model's preprocessing, and a table read with the column types of that preprocessing."""
     preprocessing = load_preprocessing(network)
     return preprocessing, read_table(file, columns=preprocessing.table_columns, **asdict(reading))
 
 
 def score_on_table(
-    predictor: Network | Ensemble, network: Network, preprocessing: Preprocessing, frame: Any, X: Array
+    predictor: Network | Ensemble, network: Network, preprocessing: Preprocessing, frame: pl.DataFrame, X: Array
 ) -> str:
     """Return the score as text, or why there is none; empty if the table has no target column or the model several."""
     name, has_one_target = preprocessing.target.name, network.n_out == 1 or network.targets.has_labels

@@ -13,10 +13,10 @@ from typing import Any
 
 from workings.checks.evidence import rate_of
 from workings.cli.table_plan import PLAIN_EPOCHS, PLAIN_OPTIONS, Plan, TableSource
-from workings.layers import Dense, Dropout, FullyConnected
+from workings.layers import Dense, Dropout, FullyConnected, Layer
 from workings.network import Network
 from workings.optimizers import Part, optimizer_named
-from workings.regularizers import L2
+from workings.regularizers import L2, Regularizer
 
 DEFAULTS = {
     "hidden": "32,16",
@@ -70,7 +70,9 @@ class TableTerms:
         usual = self.plan.recipe_for(classification=self.classification)
         return self.plan.epochs or (PLAIN_EPOCHS if usual is None else usual.epochs)
 
-    def changed_network(self, network: Network, parts: Sequence[Any], penalties: Sequence[Any]) -> str | None:
+    def changed_network(
+        self, network: Network, parts: Sequence[Layer | str], penalties: Sequence[Regularizer]
+    ) -> str | None:
         """Return the command with changed layers or penalties, or None if no options describe them."""
         if self.plan.recipe and sum(isinstance(layer, FullyConnected) for layer in parts) == 1:
             return replace(self, plan=replace(self.plan, recipe=False)).command(hidden="")
@@ -78,11 +80,12 @@ class TableTerms:
         dense = [layer for layer in hidden if isinstance(layer, Dense)]
         activations = {layer.activation_function.name for layer in dense}
         has_options = all(isinstance(x, (Dense, Dropout)) for x in (*hidden, last)) and len(activations) < 2
+        of_weights = [penalty for penalty in penalties if isinstance(penalty, L2)]
         if not has_options or any(type(penalty) is not L2 for penalty in penalties):
             return None
         options = {"activation": activations.pop()} if activations else {}
         units = ",".join(str(layer.units) for layer in dense)
-        return self.command(hidden=units, l2=sum(penalty.lam for penalty in penalties), **options)
+        return self.command(hidden=units, l2=sum(penalty.lam for penalty in of_weights), **options)
 
     def recipe_code(self, lr: float, epochs: int | None) -> str:
         """Return Python code that trains the recipe with another learning rate, which no option of the command sets."""

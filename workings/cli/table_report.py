@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from workings.experiments.report import Report
 from workings.metrics import confusion_counts, f1_of, precision_of, recall_of
 from workings.plots.predictions import calibration, partial_dependence, predicted_against_true
 from workings.support.arrays import Array
-from workings.tables.columns import NumberColumn
+from workings.tables.columns import Column, NumberColumn
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LEAST_ROWS = 20  # held-out rows from which the report describes scores and columns in detail
 MOST_CLASSES = 30  # of a confusion matrix and of a table of classes
@@ -57,7 +60,7 @@ def write_report(file: Path, folder: Path, trained: TrainedOnTable, folds: FoldS
     return lines
 
 
-def confusion_of(trained: TrainedOnTable, y: Array, predicted: Array) -> object:
+def confusion_of(trained: TrainedOnTable, y: Array, predicted: Array) -> Axes:
     """Plot the confusion matrix of the classes that occur."""
     classes = trained.preprocessing.classes
     occurring = np.isin(classes, np.concatenate([y, predicted]))
@@ -201,7 +204,7 @@ def write_columns(report: Report, trained: TrainedOnTable) -> None:
     report.text(*preprocessing.notes)
 
 
-def encoding_of(column: Any) -> str:
+def encoding_of(column: Column) -> str:
     """Describe how a column is encoded."""
     if not isinstance(column, NumberColumn):
         others = "; others are zeros" if column.unknown == "zeros" else ""

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from workings.metrics import (
     wilson_interval,
 )
 from workings.support.arrays import Array
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 RESAMPLES, COVERAGE = 200, 95  # of the bootstrap intervals, in percent
 LEAST_ROWS_OF_TREES = 100  # boosted trees need at least 20 rows in each leaf
@@ -163,29 +166,29 @@ def baselines(trained: TrainedOnTable, X: Array, y: Array) -> dict[str, Predicti
     return {name: Predictions(true, p.argmax(axis=1), p) for name, p in found.items()}
 
 
-def number_models(rows: int) -> dict[str, Callable[[], object]]:
+def number_models(rows: int) -> dict[str, Callable[[], BaseEstimator]]:
     """Return scikit-learn's regressors by name, as functions that make them."""
-    linear: Callable[[], object] = lambda: importlib.import_module("sklearn.linear_model").Ridge()  # noqa: E731
+    linear: Callable[[], BaseEstimator] = lambda: importlib.import_module("sklearn.linear_model").Ridge()  # noqa: E731
     return {"linear": linear, **trees("HistGradientBoostingRegressor", rows)}
 
 
-def class_models(rows: int) -> dict[str, Callable[[], object]]:
+def class_models(rows: int) -> dict[str, Callable[[], BaseEstimator]]:
     """Return scikit-learn's classifiers by name, as functions that make them."""
 
-    def linear() -> object:
+    def linear() -> BaseEstimator:
         return importlib.import_module("sklearn.linear_model").LogisticRegression(max_iter=300)
 
     return {"linear": linear, **trees("HistGradientBoostingClassifier", rows)}
 
 
-def trees(name: str, rows: int) -> dict[str, Callable[[], object]]:
+def trees(name: str, rows: int) -> dict[str, Callable[[], BaseEstimator]]:
     """Return scikit-learn's boosted trees by name; none for few rows."""
     if rows < LEAST_ROWS_OF_TREES:
         return {}
     return {"boosted trees": lambda: getattr(importlib.import_module("sklearn.ensemble"), name)(random_state=0)}
 
 
-def fitted(trained: TrainedOnTable, X: Array, models: dict[str, Callable[[], Any]]) -> dict[str, Array]:
+def fitted(trained: TrainedOnTable, X: Array, models: dict[str, Callable[[], BaseEstimator]]) -> dict[str, Array]:
     """Fit models on the training rows, and return their predictions; none without scikit-learn."""
     X_train, y_train = trained.training
     classes, found = trained.preprocessing.classes, {}

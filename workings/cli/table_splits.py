@@ -72,7 +72,13 @@ class RowKinds:
         return RowKinds(len(rows), *parts)
 
 
-def row_kinds(frame: pl.DataFrame, plan: Plan, labels: Array | None, target: str, dates: str | None = None) -> RowKinds:
+def row_kinds(
+    frame: pl.DataFrame,
+    plan: Plan,
+    labels: Array | None,
+    target: str,
+    dates: str | None = None,
+) -> RowKinds:
     """Read the columns that the plan's split names; ``dates`` is the order in dates such as 05/01/2024."""
     if plan.group is not None and plan.time_order is not None:
         raise InputError("--group and --time-order are two ways to split the rows: leave out one of them.")

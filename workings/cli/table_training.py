@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class TrainedOnTable:
     training: tuple[Array, Array]
     validation: tuple[Array, Array]
     test: tuple[Array, Array]
-    frame: Any
+    frame: pl.DataFrame
     split: Split
     networks: int = 1
     is_recipe: bool = False
@@ -85,7 +85,7 @@ class TableTraining:
     fits: tuple[TableFit, ...]
     preprocessing: Preprocessing
     rows: tuple[Array, Array]
-    frame: Any
+    frame: pl.DataFrame
     split: Split
     is_recipe: bool = False
 
@@ -138,7 +138,7 @@ class TableTraining:
 class LoadedTable:
     """A table with the encoding of its columns, and the columns that a split of its rows respects."""
 
-    frame: Any
+    frame: pl.DataFrame
     whole: Preprocessing
     kinds: RowKinds
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from workings.network import Network
 from workings.support.arrays import Array
 from workings.tables import Preprocessing
 from workings.tables.training_rows import TrainingRows
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MOST_COLUMNS = 12  # that have a line of their own
 Contributions = tuple[list[str], list[list[str]]]
@@ -29,7 +32,12 @@ def numbers_predicted(predictor: Network | Ensemble, preprocessing: Preprocessin
 
 
 def contribution_table(
-    predictor: Network | Ensemble, preprocessing: Preprocessing, x: Array, background: Array, frame: object, row: int
+    predictor: Network | Ensemble,
+    preprocessing: Preprocessing,
+    x: Array,
+    background: Array,
+    frame: pl.DataFrame,
+    row: int,
 ) -> Contributions:
     """Return the head and the rows of a table: what each column adds to the mean prediction of background rows.
 
@@ -60,7 +68,7 @@ def contribution_table(
     return head, [["mean", "", f"{mean:.4g}"], *lines, ["sum", "", f"{total:.4g}"]]
 
 
-def table_value(frame: Any, name: str, row: int) -> str:
+def table_value(frame: pl.DataFrame, name: str, row: int) -> str:
     """Return a value of the table as text."""
     value = frame[name][row]
     return "missing" if value is None or value != value else f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -71,7 +79,7 @@ def why_lines(
     preprocessing: Preprocessing,
     known: TrainingRows | None,
     X: Array,
-    frame: object,
+    frame: pl.DataFrame,
     row: int,
 ) -> list[str]:
     """Return lines that say what each column adds to the prediction of a row; ``row`` counts from 1.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from workings.engines.contract import Stretch
 from workings.errors import ProgramError
 from workings.program.program import Program
 from workings.program.trace import Trace
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 from workings.support.sparse import SparseRows, dense
 
 
@@ -32,18 +31,18 @@ def source_of(program: Program, results: str, name: str = "step") -> str:
     return "\n".join([*lines, f"    return {results}", ""])
 
 
-def compile_program(program: Program, results: str, title: str) -> Callable[..., Any]:
+def compile_program(program: Program, results: str, title: str) -> Callable[..., Values]:
     """Make a function of a program; debuggers and tracebacks show its source."""
     source = source_of(program, results)
     filename = f"<workings: {title} {abs(hash(source)):x}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    namespace: dict[str, Any] = {"np": np, **program.functions, **program.constants}
+    namespace: dict[str, Values] = {"np": np, **program.functions, **program.constants}
     exec(compile(source, filename, "exec"), namespace)
-    function: Callable[..., Any] = namespace["step"]
+    function: Callable[..., Values] = namespace["step"]
     return function
 
 
-def inputs_of(program: Program, values: Mapping[str, object]) -> dict[str, Any]:
+def inputs_of(program: Program, values: Mapping[str, Values]) -> dict[str, Values]:
     """Select the inputs of a program from values by name.
 
     Raises
@@ -70,14 +69,14 @@ class Runner:
         self.program, self.inputs, self.multiplies_X = program, program.inputs, program.only_multiplies("X")
         self.function = compile_program(program, f"({', '.join(results)},)", title)
 
-    def __call__(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    def __call__(self, values: Mapping[str, Values]) -> tuple[Values, ...]:
         if not all(name in values for name in self.inputs):
             inputs_of(self.program, values)
         inputs = {name: values[name] for name in self.inputs}
         if "X" in inputs:
             inputs["X"] = dense_unless_multiplied(inputs["X"], self.multiplies_X)
         with np.errstate(all="ignore"):  # numbers that are not finite are detected and reported by name
-            result: tuple[Any, ...] = self.function(**inputs)
+            result: tuple[Values, ...] = self.function(**inputs)
         return result
 
 
@@ -128,7 +127,7 @@ class ReferenceEngine:
         batches, rates = np.asarray(stretch.batches).tolist(), np.asarray(stretch.lr).tolist()
         with np.errstate(all="ignore"):
             for index, ((start, stop), lr) in enumerate(zip(batches, rates, strict=True)):
-                batch: dict[str, Any] = {name: array[start:stop] for name, array in data.items()}
+                batch: dict[str, Values] = {name: array[start:stop] for name, array in data.items()}
                 batch["X"] = dense_unless_multiplied(batch["X"], self.multiplies_X)
                 step_scalars = {"n": stop - start, "lr": lr, "t": stretch.first_step + index}
                 batch.update((name, step_scalars[name]) for name in scalars)

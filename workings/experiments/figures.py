@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from workings.support.atomic_files import write_bytes
 
@@ -59,7 +58,7 @@ class Figure:
         shown = {show_number(value, self.digits) for value in (self.published, self.own_code) if value is not None}
         return len(shown) > 1 and bool(self.agrees)
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> dict[str, object]:
         """Return the figure as a dict of JSON values."""
         return {
             "name": self.name,

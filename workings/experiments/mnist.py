@@ -244,7 +244,13 @@ def report_network(report: Report, network: Network, data: MnistData) -> None:
     )
 
 
-def report_training(report: Report, network: Network, data: MnistData, snapshots: Snapshots, signals: Signals) -> None:
+def report_training(
+    report: Report,
+    network: Network,
+    data: MnistData,
+    snapshots: Snapshots,
+    signals: Signals,
+) -> None:
     """Report the path of the training in the loss landscape (Li et al. 2018), and its activations and gradients."""
     report.heading("Training path, activations and gradients")
     report.picture(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,6 +33,10 @@ from workings.training.fit import train as train_network
 from workings.training.history import History
 from workings.training.recipe import Recipe
 from workings.training.recorders import Snapshots
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from sklearn.linear_model import LogisticRegressionCV
 
 PASSES = 20_000
 SIZES = (1, 2, 3, 4, 5, 20, 50)
@@ -82,7 +87,7 @@ def train(
     return train_network(network, X, y, recipe, engine=settings.engine)
 
 
-def logistic_regression(X: Array, y: Array) -> object:
+def logistic_regression(X: Array, y: Array) -> LogisticRegressionCV:
     """Fit logistic regression with a penalty chosen by cross-validation, as in the tutorial.
 
     Raises
@@ -95,7 +100,8 @@ def logistic_regression(X: Array, y: Array) -> object:
     except ImportError as error:
         raise MissingExtraError("scikit-learn", "sklearn") from error
     settings = {"l1_ratios": (0.0,), "use_legacy_attributes": False, "scoring": "accuracy"}
-    return LogisticRegressionCV(**settings).fit(X, y)
+    fitted: LogisticRegressionCV = LogisticRegressionCV(**settings).fit(X, y)
+    return fitted
 
 
 def printed_losses(losses: Sequence[float], compare: bool) -> list[Figure]:
@@ -131,7 +137,14 @@ def run(settings: Settings) -> list[Figure]:
     return report.figures
 
 
-def report_training(report: Report, network: Network, history: History, X: Array, y: Array, settings: Settings) -> None:
+def report_training(
+    report: Report,
+    network: Network,
+    history: History,
+    X: Array,
+    y: Array,
+    settings: Settings,
+) -> None:
     """Report the losses of the tutorial's code, their final oscillation, and a training with half the learning rate."""
     compare = settings.seed in (None, 0)
     report.heading("Loss every 1,000 epochs")
@@ -177,7 +190,7 @@ def report_stability(report: Report, oscillating: list[float], settled: list[flo
     )
 
 
-def objective_curves(curves: dict[str, list[float]]) -> object:
+def objective_curves(curves: dict[str, list[float]]) -> Axes:
     """Plot the objective of several runs."""
     axes = plots.curves(curves, names=list(curves), log=True)
     axes.set_ylabel("objective per sample")
@@ -188,7 +201,7 @@ def report_baseline(report: Report, network: Network, X: Array, y: Array, settin
     """Compare the network with logistic regression."""
     line = logistic_regression(X, y)
     compare = settings.seed in (None, 0)
-    accuracy = float(line.score(X, y))  # type: ignore[attr-defined]
+    accuracy = float(line.score(X, y))
     report.heading("Linear and curved decision boundaries")
     report.compare([Figure("logistic regression, training", None, STRAIGHT, accuracy, 1e-9, compare, 4)])
     captions = {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workings import plots
 from workings.errors import ReportError, WorkingsError
@@ -23,6 +23,10 @@ from workings.support.atomic_files import write_bytes
 from workings.support.escaping import in_html
 from workings.training.callbacks import Callback
 from workings.training.recorders import Signals
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MatplotlibFigure
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --line: #ccc; --soft: #f4f4f2;
@@ -133,7 +137,7 @@ class Report:
             f"<tbody>{body}</tbody></table></div>"
         )
 
-    def draw_plot(self, draw: Callable[[], object], name: str, caption: str) -> None:
+    def draw_plot(self, draw: Callable[[], MatplotlibFigure | Axes], name: str, caption: str) -> None:
         """Add the plot that a function draws; if that fails, say so in the report and go on."""
         try:
             self.picture(draw(), name, caption)
@@ -141,7 +145,7 @@ class Report:
             self.problems.append(error)
             self.text(f"The plot {name} could not be drawn. {describe(error)}")
 
-    def picture(self, drawing: Any, name: str, caption: str) -> None:
+    def picture(self, drawing: MatplotlibFigure | Axes, name: str, caption: str) -> None:
         """Add a plot, and write it as a PNG file; the caption is also its alternative text."""
         content = plots.save(drawing, self.folder / f"{name}.png").read_bytes()
         text, data = in_html(caption), base64.b64encode(content).decode("ascii")

@@ -83,18 +83,20 @@ def for_format(network: Model, path: Path) -> Model:
     return folded(network) if path.suffix.lower() in PREDICTING else network
 
 
-def network_of(model: Any) -> Any:
+def network_of(model: Any) -> Model:
     """Return the network of a model: the model itself, an estimator's network, or one converted from scikit-learn."""
     family = type(model).__module__.partition(".")[0]
     if hasattr(model, "merged"):  # an ensemble
-        return model.merged()
+        merged: Model = model.merged()
+        return merged
     if hasattr(model, "networks_"):  # an estimator for tables; its network has the columns already
-        return model.network_
+        of_table: Model = model.network_
+        return of_table
     if family == "sklearn" or hasattr(model, "feature_names_in_"):
         from workings.files.sklearn import from_sklearn
 
         return from_sklearn(model)
-    network = getattr(model, "network_", model)
+    network: Model = getattr(model, "network_", model)
     if not hasattr(network, "inference"):
         raise InputError(
             f"A model is a Network, a fitted estimator with a network_, or one that Network.from_sklearn takes, not "

@@ -10,7 +10,7 @@ scalars, if its source is elementwise.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -345,7 +345,7 @@ class CLoopWriter:
         )
         return known
 
-    def function(self, name: str, function: object) -> str:
+    def function(self, name: str, function: Callable[..., object]) -> str:
         """Define a function of the program as a C function of scalars if it is new, and return its name."""
         known = self.parts.name((function, self.real), self.math(name))
         if known not in self.parts.functions:
@@ -356,15 +356,15 @@ class CLoopWriter:
 class ScalarFunctionWriter:
     """Writes a function of scalars, whose source is straight-line code or loops over constants."""
 
-    def __init__(self, loops: CLoopWriter, name: str, function: object) -> None:
+    def __init__(self, loops: CLoopWriter, name: str, function: Callable[..., object]) -> None:
         self.loops = loops
-        self.functions: dict[str, Any] = {}
+        self.functions: dict[str, Callable[..., object]] = {}
         source = Entrywise(name, function, lambda value: repr(float(value)), self.register_function, "C").source()
         self.tree = ast.parse(source).body[0]
         assert isinstance(self.tree, ast.FunctionDef)
         self.locals: dict[str, str] = {}
 
-    def register_function(self, name: str, given: object) -> str:
+    def register_function(self, name: str, given: Any) -> str:
         """Register a called function, and return its name; a user's function called ``sign`` is not NumPy's."""
         called = f"{name}_" if given is not None and name in ELEMENTWISE else name
         self.functions[called] = given

@@ -28,7 +28,7 @@ from workings.files.safetensors import (
 )
 from workings.layers import FullyConnected, Layer, number_layers
 from workings.schedules import rate_at
-from workings.support.arrays import Array, describe, put_state, state_of
+from workings.support.arrays import Array, RandomSource, describe, put_state, state_of
 from workings.support.atomic_files import remove_abandoned
 from workings.support.identity import identity
 from workings.support.ranges import as_whole_number
@@ -172,7 +172,7 @@ def settings_of(training: Training, *, is_strict: bool) -> dict[str, str]:
     """
     network, recipe, data = training.network, training.recipe, training.data
     acting = [callback for callback in training.callbacks if not callback.only_observes]
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "number of inputs": network.n_in,
         "precision": network.dtype.name,
         **{f"layer {number}": comparable_layer(layer) for layer, number in number_layers(network.layers)},
@@ -278,7 +278,10 @@ def restore_training(training: Training, tensors: Mapping[str, Array], run: Mapp
     training.learning_rate.plateau = dict(run["plateau"])
 
 
-def matching(callbacks: Sequence[Callback], stored: Sequence[Any]) -> Iterator[tuple[Callback, int, Any]]:
+def matching(
+    callbacks: Sequence[Callback],
+    stored: Sequence[Mapping[str, object]],
+) -> Iterator[tuple[Callback, int, Mapping[str, Any]]]:
     """Yield callbacks with the places and contents of their states; callbacks of one class keep their order.
 
     A callback that only observes may have no stored state, and a stored state may have no callback.
@@ -291,13 +294,13 @@ def matching(callbacks: Sequence[Callback], stored: Sequence[Any]) -> Iterator[t
                 break
 
 
-def random_state(rng: Any) -> dict[str, object]:
+def random_state(rng: RandomSource) -> dict[str, Any]:
     """Return the state of a random generator as plain JSON values."""
     plain: dict[str, Any] = json.loads(json.dumps(state_of(rng), default=lambda value: value.tolist()))
     return plain
 
 
-def restore_random(rng: Any, state: dict[str, Any]) -> None:
+def restore_random(rng: RandomSource, state: dict[str, Any]) -> None:
     """Restore a random generator from a state."""
     if isinstance(rng, np.random.RandomState):
         state["state"]["key"] = np.array(state["state"]["key"], dtype=np.uint32)

@@ -17,7 +17,7 @@ import numpy as np
 from workings.activations import Activation
 from workings.errors import FileError
 from workings.files.safetensors import checked_about, custom_objects, description_of, network_of, plain
-from workings.files.verification import Exported, compare, generated_rows, write_verified
+from workings.files.verification import Agreement, Exported, compare, generated_rows, write_verified
 from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.support.keywords import checked_keywords
@@ -37,7 +37,7 @@ def export(network: Model, path: Path) -> Exported:
     """
     rows = generated_rows(network)
 
-    def check(folder: Path) -> Any:
+    def check(folder: Path) -> Agreement:
         again = load(folder / path.name, custom=custom_objects(network))
         return compare(
             "read back",
@@ -101,7 +101,7 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model
     return network_of(path, {**about, **history}, lambda: arrays_in(about), custom)
 
 
-def parse_json(path: Path) -> Any:
+def parse_json(path: Path) -> Any:  # whatever the file holds
     """Parse a file; raise unless it is JSON of the expected format."""
     try:
         if path.stat().st_size > MOST_BYTES:

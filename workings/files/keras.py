@@ -12,10 +12,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,6 +42,9 @@ from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, columns_in, standard
 from workings.tables.values import GAP
 from workings.version import __version__
+
+if TYPE_CHECKING:
+    import keras
 
 NAMES = {  # Keras's name -> Workings' name
     **{theirs: ours for ours, theirs in NAMED.items()},
@@ -267,7 +270,12 @@ def weights_of(network: Model) -> list[Array]:
 # -- reading ---------------------------------------------------------------------------------
 
 
-def from_keras(model: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Model:
+def from_keras(
+    model: keras.Model,
+    *,
+    loss: str | Loss | None = None,
+    classes: Iterable[object] | None = None,
+) -> Model:
     """Import a Keras Sequential as a network; the two are compared on generated rows.
 
     Parameters

@@ -9,7 +9,7 @@ be imported (``onnx_reading.py``).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,10 @@ from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, columns_in
 from workings.version import __version__
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, ValueInfoProto
+    from onnxruntime import InferenceSession
 
 OPSET, OPSET_ML, IR_VERSION = 13, 2, 7
 __all__ = ["export", "load"]
@@ -72,7 +76,7 @@ class OnnxExport:
         self.network, self.columns = network, columns_in(network.preprocessing)
         self.graph = OnnxGraph(network.dtype)
 
-    def model_proto(self) -> Any:
+    def model_proto(self) -> ModelProto:
         """Return the checked ONNX model."""
         import onnx
         from onnx import helper
@@ -103,7 +107,7 @@ class OnnxExport:
             found["target"] = self.columns.target
         return found
 
-    def inputs(self) -> list[Any]:
+    def inputs(self) -> list[ValueInfoProto]:
         """Return the graph's inputs."""
         from onnx import TensorProto, helper
 
@@ -174,7 +178,7 @@ class OnnxExport:
         widths |= network.shapes(program) | {"X": ("n", network.n_in or 1)}
         return NodeWriter(self.graph, program, known, widths).write()["p"]
 
-    def outputs(self, p: Tensor) -> list[Any]:
+    def outputs(self, p: Tensor) -> list[ValueInfoProto]:
         """Add the outputs: label and probabilities, or value."""
         network, graph = self.network, self.graph
         targets = network.targets
@@ -193,7 +197,7 @@ class OnnxExport:
             self.output("probabilities", found.get("probabilities", p)),
         ]
 
-    def value(self, p: Tensor) -> Any:
+    def value(self, p: Tensor) -> ValueInfoProto:
         """Add the output that holds predictions in the target's original unit."""
         statements = output_statements(self.network, self.columns)
         if not statements.statements:
@@ -204,7 +208,7 @@ class OnnxExport:
             "value", NodeWriter(table, statements, {"p": table.cast(p, np.float64)}).write()["value"], np.float64
         )
 
-    def output(self, name: str, tensor: Tensor, like: Any = None, wide: bool = True) -> Any:
+    def output(self, name: str, tensor: Tensor, like: Any = None, wide: bool = True) -> ValueInfoProto:
         """Add one named output."""
         from onnx import TensorProto, helper
 
@@ -234,10 +238,11 @@ def run(network: Model, path: Path, rows: GeneratedRows) -> Agreement | None:
     p = outputs_in(network, outputs_in_onnxruntime(session, network, special))
     check_special(runtime, network, special, p, target_scale(network))
     found = outputs_in_onnxruntime(session, network, rows)
-    return compare(runtime, network, rows, outputs_in(network, found), labels_in(network, found), target_scale(network))
+    outputs, labels = outputs_in(network, found), labels_in(network, found)
+    return compare(runtime, network, rows, outputs, labels, target_scale(network))
 
 
-def outputs_in_onnxruntime(session: Any, network: Model, rows: GeneratedRows) -> dict[str, Array]:
+def outputs_in_onnxruntime(session: InferenceSession, network: Model, rows: GeneratedRows) -> dict[str, Array]:
     """Return the outputs of a file in onnxruntime by name."""
     columns = columns_in(network.preprocessing)
     given = (

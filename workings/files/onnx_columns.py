@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from onnx import NodeProto, ValueInfoProto
 
 
-TYPES: dict[int, Any] = {1: np.float32, 11: np.float64, 6: np.int32, 7: np.int64, 8: object}  # ONNX type of inputs
+TYPES: dict[int, type[Any]] = {
+    1: np.float32,
+    11: np.float64,
+    6: np.int32,
+    7: np.int64,
+    8: object,
+}  # ONNX type of inputs
 TEXT, MOST_COLUMNS = 8, 100_000
 MAX_LAYER_NODES = 4
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
@@ -54,7 +60,7 @@ class GraphReader(Protocol):
 
     source: str
 
-    inputs: list[Any]
+    inputs: list[ValueInfoProto]
 
     def nodes_after_inputs(self) -> Iterator[NodeProto]:
         """Yield the operators that depend on the inputs, in order."""
@@ -245,7 +251,8 @@ class ColumnReader:
             return None
         if mask == NonMissing(value):
             return filled_with(records, fills)
-        is_of_column = all(isinstance(record, EncodedFeature) and mask == KnownText(record.name) for record in records)
+        are_encoded = all(isinstance(record, EncodedFeature) for record in records)
+        is_of_column = are_encoded and all(mask == KnownText(record.name) for record in records)
         return list(records) if is_of_column and np.isnan(fills).all() else None
 
     def gap_features(self, mask: NonMissing, present: str, absent: str) -> list[Record] | None:
@@ -362,7 +369,7 @@ def unique_texts(values: Sequence[bytes]) -> list[str]:
     return words
 
 
-COLUMN_OPERATORS: Mapping[str, Callable[[ColumnReader, Any], list[Record] | Mask | None]] = {
+COLUMN_OPERATORS: Mapping[str, Callable[[ColumnReader, NodeProto], list[Record] | Mask | None]] = {
     **dict.fromkeys(IDENTITY_OPERATORS, ColumnReader.pass_through),
     **dict.fromkeys(("Sub", "Div", "Mul", "Add"), ColumnReader.arithmetic),
     "Scaler": ColumnReader.scaler,

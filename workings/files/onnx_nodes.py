@@ -12,15 +12,19 @@ import ast
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from workings.errors import NotCompilableError
 from workings.lowering.elementwise import Entrywise
 from workings.lowering.index_notation import ELEMENTWISE
 from workings.program.program import Program
 from workings.support.arrays import Array, Values
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 # fmt: off
 OPERATORS: dict[type[ast.AST], str] = {
@@ -60,8 +64,8 @@ class OnnxGraph:
         The dtype of numeric constants and casts.
     """
 
-    dtype: Any
-    nodes: list[Any] = field(default_factory=list)
+    dtype: DTypeLike
+    nodes: list[NodeProto] = field(default_factory=list)
     fixed: dict[str, Array] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     numbers: dict[tuple[str, str], Tensor] = field(default_factory=dict)
@@ -101,7 +105,7 @@ class OnnxGraph:
         """Add a constant array of integers, of shape (count,)."""
         return self.array("axes", np.array(values, dtype=np.int64))
 
-    def cast(self, tensor: Tensor, dtype: Any) -> Tensor:
+    def cast(self, tensor: Tensor, dtype: DTypeLike) -> Tensor:
         """Add a cast to another dtype."""
         from onnx import helper
 
@@ -264,7 +268,7 @@ class NodeWriter:
             return self.graph.node("ReduceSum", [tensor, self.graph.whole(axis)], keepdims=keepdims)
         return self.graph.node(REDUCTIONS[name], [tensor], axes=[axis], keepdims=keepdims)
 
-    def inline(self, name: str, function: object, given: list[Tensor]) -> Tensor:
+    def inline(self, name: str, function: Callable[..., object], given: list[Tensor]) -> Tensor:
         """Inline an elementwise function of the program."""
         functions: dict[str, Any] = {}
 

@@ -60,7 +60,7 @@ Found = tuple[str, Mapping[str, float]]
 
 
 @checked_keywords
-def load(path: str | Path, *, loss: str | Loss | None = None, classes: Any = None) -> Model:
+def load(path: str | Path, *, loss: str | Loss | None = None, classes: Iterable[object] | None = None) -> Model:
     """Import an ONNX file as a network.
 
     Parameters
@@ -396,7 +396,7 @@ class OnnxReader:
 
     # -- outputs ----------------------------------------------------------------------
 
-    def labels(self) -> list[Any] | None:
+    def labels(self) -> list[object] | None:
         """Return the labels of the outputs in the file; None if it has none."""
         for node in self.remaining_nodes:
             given = attributes(node)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,12 +31,16 @@ from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn, columns_in, position_names
 from workings.tables.values import spellings
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from sklearn.base import BaseEstimator
+
 SEARCHES = ("GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV", "HalvingRandomSearchCV")
 WRAPPERS = ("Pipeline", "TransformedTargetRegressor", *SEARCHES)
 TARGET_NAME = "target"  # targets have no name in scikit-learn
 
 
-def from_pipeline(estimator: object, network_of: Callable[[Any], Model]) -> Model:
+def from_pipeline(estimator: BaseEstimator, network_of: Callable[[BaseEstimator], Model]) -> Model:
     """Import a fitted Pipeline, or a search or regressor that contains one, as a network with preprocessing.
 
     Parameters
@@ -95,17 +99,17 @@ class PipelineReader:
     """
 
     source: str
-    preprocessing: list[tuple[str, Any]] = field(default_factory=list)
+    preprocessing: list[tuple[str, BaseEstimator]] = field(default_factory=list)
     scales: list[tuple[float, float]] = field(default_factory=list)
-    originals: dict[str, dict[str, Any]] = field(default_factory=dict)
-    dtypes: dict[str, np.dtype[Any]] = field(default_factory=dict)
+    originals: dict[str, dict[str, object]] = field(default_factory=dict)
+    dtypes: dict[str, np.dtype[np.generic]] = field(default_factory=dict)
 
     @property
     def scale(self) -> tuple[float, float] | None:
         """The scale of a single target; None for unscaled targets."""
         return self.scales[0] if self.scales else None
 
-    def unwrap(self, estimator: Any) -> object:
+    def unwrap(self, estimator: BaseEstimator) -> BaseEstimator:
         """Return the last step, and record the preprocessing and target scaling around it."""
         if is_of(estimator, SEARCHES):
             return self.unwrap(self.fitted_attribute(estimator, "best_estimator_"))
@@ -162,13 +166,13 @@ class PipelineReader:
 
     # -- steps that hold steps -------------------------------------------------------------------
 
-    def pipeline(self, name: str, step: Any, records: list[Record]) -> list[Record]:
+    def pipeline(self, name: str, step: BaseEstimator, records: list[Record]) -> list[Record]:
         """Apply a nested Pipeline."""
         for inner, each in step.steps:
             records = self.step(f"{name}: {inner}", each, records)
         return records
 
-    def column_transformer(self, name: str, step: Any, records: list[Record]) -> list[Record]:
+    def column_transformer(self, name: str, step: BaseEstimator, records: list[Record]) -> list[Record]:
         """Apply a ColumnTransformer."""
         found: list[Record] = []
         names = list(getattr(step, "feature_names_in_", ()))
@@ -187,7 +191,7 @@ class PipelineReader:
             raise self.refusal(name, step, f"with the transformer weight {weight!r}, which is not above 0")
         return [self.as_number(name, step, record).scaled(0.0, 1 / weight) for record in records]
 
-    def places(self, name: str, step: object, chosen: object, names: list[Any], count: int) -> list[int]:
+    def places(self, name: str, step: object, chosen: object, names: list[str], count: int) -> list[int]:
         """Return the indices of the columns that a ColumnTransformer selects."""
         if isinstance(chosen, slice) and not any(isinstance(end, str) for end in (chosen.start, chosen.stop)):
             return list(range(count))[chosen]
@@ -198,11 +202,12 @@ class PipelineReader:
         values = np.asarray(given)
         if values.dtype.kind == "b":
             return [int(place) for place in np.flatnonzero(values)]
-        return [names.index(value) if isinstance(value, str) else range(count)[int(value)] for value in values.tolist()]
+        given = values.tolist()
+        return [names.index(value) if isinstance(value, str) else range(count)[int(value)] for value in given]
 
     # -- numbers ---------------------------------------------------------------------------------
 
-    def scaler(self, name: str, step: Any, records: list[Record]) -> list[Record]:
+    def scaler(self, name: str, step: BaseEstimator, records: list[Record]) -> list[Record]:
         """Apply a scaler: subtract a center, divide by a scale; either may be absent."""
         if getattr(step, "clip", False):
             raise self.refusal(name, step, "which clips values")
@@ -223,7 +228,7 @@ class PipelineReader:
             raise self.refusal(name, step, f"which gets the text column {record.name!r}")
         return record
 
-    def imputer(self, name: str, step: Any, records: list[Record]) -> list[Record]:
+    def imputer(self, name: str, step: BaseEstimator, records: list[Record]) -> list[Record]:
         """Apply a SimpleImputer."""
         missing = step.missing_values
         if step.add_indicator or not (missing is None or missing != missing or str(missing) == "<NA>"):
@@ -235,7 +240,7 @@ class PipelineReader:
             found.append(self.with_fill(name, step, record, value))
         return found
 
-    def with_fill(self, name: str, step: Any, record: Record, value: Any) -> Record:
+    def with_fill(self, name: str, step: BaseEstimator, record: Record, value: str | float) -> Record:
         """Return one record with a fill value."""
         if isinstance(value, str):
             return TextFeature(record.name, value) if is_raw(record) else record
@@ -262,7 +267,7 @@ class PipelineReader:
         self.originals[record.name], self.dtypes[record.name] = originals, categories.dtype
         return TextFeature(record.name, fill, is_open), list(originals)
 
-    def one_hot_encoder(self, name: str, step: Any, records: list[Record]) -> list[Record]:
+    def one_hot_encoder(self, name: str, step: BaseEstimator, records: list[Record]) -> list[Record]:
         """Apply a OneHotEncoder, with dropped and infrequent categories."""
         found: list[Record] = []
         dropped = step.drop_idx_ if step.drop_idx_ is not None else [None] * len(records)
@@ -284,7 +289,9 @@ class PipelineReader:
             found += [*kept, *([] if few is None else [self.infrequent_feature(step, known[0], words, rest)])]
         return found
 
-    def infrequent_feature(self, step: Any, like: EncodedFeature, words: list[str], rare: set[str]) -> EncodedFeature:
+    def infrequent_feature(
+        self, step: BaseEstimator, like: EncodedFeature, words: list[str], rare: set[str]
+    ) -> EncodedFeature:
         """Return the combined feature of infrequent categories, and of unknown ones if the encoder maps them there."""
         if step.handle_unknown in ("infrequent_if_exist", "warn"):
             return EncodedFeature(
@@ -292,7 +299,7 @@ class PipelineReader:
             )
         return EncodedFeature(like.name, like.words, dict.fromkeys(sorted(rare), 1.0), 0.0, like.fill, like.is_open)
 
-    def ordinal_encoder(self, name: str, step: Any, records: list[Record]) -> list[Record]:
+    def ordinal_encoder(self, name: str, step: BaseEstimator, records: list[Record]) -> list[Record]:
         """Apply an OrdinalEncoder."""
         found: list[Record] = []
         if any(few is not None for few in getattr(step, "infrequent_categories_", None) or ()):
@@ -306,7 +313,7 @@ class PipelineReader:
             found.append(EncodedFeature(text.name, known, codes, rest, text.fill, is_open))
         return found
 
-    def function_transformer(self, name: str, step: Any, records: list[Record]) -> list[Record]:
+    def function_transformer(self, name: str, step: BaseEstimator, records: list[Record]) -> list[Record]:
         """Apply a FunctionTransformer without a function, which changes nothing."""
         if step.func is not None:
             raise self.refusal(name, step, "which calls a Python function")
@@ -314,7 +321,7 @@ class PipelineReader:
 
     # -- verification -------------------------------------------------------------------------------
 
-    def check(self, network: Model, estimator: Any, raw: Sequence[str], *, has_names: bool) -> None:
+    def check(self, network: Model, estimator: BaseEstimator, raw: Sequence[str], *, has_names: bool) -> None:
         """Compare the network with the whole pipeline, on generated rows of its table, as users pass it to ``predict``.
 
         Raises
@@ -346,9 +353,16 @@ class PipelineReader:
             if not np.array_equal(found, network.outputs(rows.X), equal_nan=True):
                 raise InputError(f"{self.source} has columns that the network would read as other values.")
 
-    def table(self, columns: Columns, rows: GeneratedRows, raw: Sequence[str], *, has_names: bool) -> Any:
+    def table(
+        self,
+        columns: Columns,
+        rows: GeneratedRows,
+        raw: Sequence[str],
+        *,
+        has_names: bool,
+    ) -> DataFrame | Array:
         """Return generated rows as input of the pipeline."""
-        values: dict[str, Any] = {name: np.zeros(len(rows)) for name in raw}  # for columns that are dropped
+        values: dict[str, Array] = {name: np.zeros(len(rows)) for name in raw}  # for columns that are dropped
         values |= {column.name: rows.numbers[:, place] for place, column in enumerate(columns.numbers)}
         for column, codes in zip(columns.words, rows.codes.T, strict=True):
             values[column.name] = self.values_of(column, codes)
@@ -382,7 +396,7 @@ def changes_nothing(step: object) -> bool:
     return step is None or (isinstance(step, str) and step == "passthrough")
 
 
-def inner_steps(steps: Iterable[Any]) -> Iterator[object]:
+def inner_steps(steps: Iterable[BaseEstimator]) -> Iterator[BaseEstimator]:
     """Yield the steps that are no pipelines and change something, in order."""
     for step in steps:
         if is_of(step, ("Pipeline",)):
@@ -411,7 +425,7 @@ def fill_text(fill: object, categories: Array) -> str:
     return str(np.array([fill]).astype(categories.dtype).tolist()[0]) if is_number else str(fill)
 
 
-def data_frame(values: Mapping[str, Array]) -> object:
+def data_frame(values: Mapping[str, Array]) -> DataFrame:
     """Return a pandas data frame, or a polars one if pandas is not installed."""
     if importlib.util.find_spec("pandas") is not None:
         import pandas

@@ -8,13 +8,16 @@ columns, become the network's ``preprocessing`` (``pipelines.py``).
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workings.errors import InputError
 from workings.files.assembling import NetworkAssembler, check_agreement
 from workings.files.pipelines import WRAPPERS, from_pipeline, is_of
 from workings.losses import Loss
 from workings.model.model import Model
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 # fmt: off
 CALLED = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu", "softmax": "softmax",
@@ -26,7 +29,7 @@ TAKEN = (
 )
 
 
-def from_sklearn(estimator: object, *, loss: str | Loss | None = None) -> Model:
+def from_sklearn(estimator: BaseEstimator, *, loss: str | Loss | None = None) -> Model:
     """Import a fitted estimator as a network; the two are compared on generated rows.
 
     Parameters
@@ -47,7 +50,7 @@ def from_sklearn(estimator: object, *, loss: str | Loss | None = None) -> Model:
     return network_of(estimator, loss)
 
 
-def network_of(estimator: Any, loss: str | Loss | None) -> Model:
+def network_of(estimator: BaseEstimator, loss: str | Loss | None) -> Model:
     """Import an MLP without preprocessing."""
     if isinstance(getattr(estimator, "network_", None), Model):
         own: Model = estimator.network_

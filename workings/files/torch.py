@@ -7,11 +7,13 @@ in memory can be imported.
 
 from __future__ import annotations
 
+import importlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import save as pack_tensors
@@ -35,10 +37,14 @@ from workings.model.model import Model
 from workings.program.writer import formula_code
 from workings.readings.translate.torch_writer import ACTIVATIONS as MODULES
 from workings.readings.translate.torch_writer import sequential
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 from workings.tables.columns import CategoryColumn, Columns, columns_in, filled, missing, original, standard
 from workings.tables.values import GAP
 from workings.version import __version__
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 OWN_COLUMNS = """\
 It takes the columns of a table. `columns`: the numeric columns in their original units, float64, of shape
@@ -48,13 +54,12 @@ These, and a missing value in a column without imputation, give NaN predictions;
 handle_unknown="ignore", they become zeros."""
 
 
-def load_torch() -> Any:
+def load_torch() -> ModuleType:
     """Import PyTorch; raise an error that names the extra if it is not installed."""
     try:
-        import torch
+        return importlib.import_module("torch")
     except ImportError as error:
         raise MissingExtraError("PyTorch", "torch") from error
-    return torch
 
 
 # -- writing ---------------------------------------------------------------------------------
@@ -250,7 +255,12 @@ def run(network: Model, folder: Path, path: Path, rows: GeneratedRows) -> Agreem
 # -- reading ---------------------------------------------------------------------------------
 
 
-def from_torch(module: Any, *, loss: str | Loss | None = None, classes: Any = None) -> Model:
+def from_torch(
+    module: nn.Module,
+    *,
+    loss: str | Loss | None = None,
+    classes: Iterable[object] | None = None,
+) -> Model:
     """Import an ``nn.Sequential`` as a network; the two are compared on generated rows.
 
     Parameters
@@ -283,7 +293,7 @@ def from_torch(module: Any, *, loss: str | Loss | None = None, classes: Any = No
     return check_agreement(network, source, lambda X: outputs(module, X))
 
 
-def modules_in(module: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def modules_in(module: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
     """Yield the modules of a Sequential in order, with their names."""
     if not type(module).__module__.startswith("torch.nn.modules"):
         raise InputError(f"{type(module).__name__} is not a module of torch.nn: only those can be imported.")
@@ -294,7 +304,7 @@ def modules_in(module: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from modules_in(inner, f"{path}.{name}".lstrip("."))
 
 
-def outputs(module: Any, X: Array) -> Array:
+def outputs(module: nn.Module, X: Array) -> Array:
     """Return a module's outputs in evaluation mode; its mode is restored afterwards."""
     torch = load_torch()
     modes = {each: each.training for each in module.modules()}
@@ -309,12 +319,12 @@ def outputs(module: Any, X: Array) -> Array:
             each.training = mode
 
 
-def array_of(tensor: Any) -> Any:
+def array_of(tensor: torch.Tensor | None) -> Values:
     """Convert a tensor to an array; None stays None."""
     return None if tensor is None else tensor.detach().cpu().numpy()
 
 
-def add_module(assembler: NetworkAssembler, module: Any, what: str) -> None:
+def add_module(assembler: NetworkAssembler, module: nn.Module, what: str) -> None:
     """Add one PyTorch module."""
     kind = type(module).__name__
     if kind == "Linear":
@@ -338,7 +348,7 @@ def add_module(assembler: NetworkAssembler, module: Any, what: str) -> None:
         )
 
 
-def add_batch_norm(assembler: NetworkAssembler, module: Any, what: str) -> None:
+def add_batch_norm(assembler: NetworkAssembler, module: nn.Module, what: str) -> None:
     """Add a BatchNorm1d."""
     if module.running_mean is None or module.momentum is None:
         raise assembler.refusal(what, "which has no running statistics with a fixed momentum")
@@ -356,28 +366,28 @@ def add_batch_norm(assembler: NetworkAssembler, module: Any, what: str) -> None:
 Found = tuple[str | None, Mapping[str, float]]
 
 
-def simple(name: str) -> Any:
+def simple(name: str) -> Callable[[nn.Module], Found]:
     """Return a reader for an activation without constants."""
     return lambda module: (name, {})
 
 
-def gelu(module: Any) -> Found:
+def gelu(module: nn.Module) -> Found:
     """Read GELU, exact or with the tanh approximation."""
     return ("gelu_tanh" if module.approximate == "tanh" else "gelu"), {}
 
 
-def softplus(module: Any) -> Found:
+def softplus(module: nn.Module) -> Found:
     """Read Softplus with beta 1; other values have no counterpart."""
     return ("softplus" if module.beta == 1 else None), {}
 
 
-def hard_tanh(module: Any) -> Found:
+def hard_tanh(module: nn.Module) -> Found:
     """Read Hardtanh from -1 to 1; other limits have no counterpart."""
     return ("hard_tanh" if (module.min_val, module.max_val) == (-1, 1) else None), {}
 
 
 # fmt: off
-ACTIVATIONS_OF = {
+ACTIVATIONS_OF: dict[str, Callable[[nn.Module], Found]] = {
     "ReLU": simple("relu"), "Tanh": simple("tanh"), "Sigmoid": simple("sigmoid"), "SiLU": simple("silu"),
     "SELU": simple("selu"), "Mish": simple("mish"), "GELU": gelu, "Softplus": softplus, "Hardtanh": hard_tanh,
     "LeakyReLU": lambda module: ("leaky_relu", {"slope": module.negative_slope}),

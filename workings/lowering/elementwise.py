@@ -20,7 +20,7 @@ from workings.lowering.index_notation import COMPARISONS, ELEMENTWISE, OPERATORS
 from workings.support.formulas import function_tree, meaning_of
 
 
-def plain_function(name: str, function: Any, reader: str = "The compiled engine") -> ast.FunctionDef:
+def plain_function(name: str, function: Callable[..., object], reader: str = "The compiled engine") -> ast.FunctionDef:
     """Parse the source of a function.
 
     Raises
@@ -45,9 +45,9 @@ class Entrywise(ast.NodeTransformer):
     def __init__(
         self,
         name: str,
-        function: object,
+        function: Callable[..., object],
         constant: Callable[[float], str],
-        call: Callable[[str, Any], str],
+        call: Callable[[str, Callable[..., object] | None], str],
         reader: str = "The compiled engine",
     ) -> None:
         self.name, self.function, self.constant, self.call_name = name, function, constant, call

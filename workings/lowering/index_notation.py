@@ -188,7 +188,14 @@ class Lowering:
         names = itertools.chain([preferred], (f"{preferred}_{number}" for number in itertools.count(2)))
         return next(name for name in names if name not in used)
 
-    def emit(self, name: str, value: Value, kind: str, over: tuple[str, ...] = (), product: Dim | None = None) -> None:
+    def emit(
+        self,
+        name: str,
+        value: Value,
+        kind: str,
+        over: tuple[str, ...] = (),
+        product: Dim | None = None,
+    ) -> None:
         """Append one operation."""
         dims = {axis: dim for axis, dim in zip(value.axes, value.dims, strict=True) if isinstance(axis, str)}
         if product is not None and product != 1:

@@ -13,10 +13,10 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from workings.engines.choice import ENGINES, choose
 from workings.engines.compiled.engine import CompiledEngine
@@ -51,6 +51,7 @@ from workings.support.notebook import Text
 from workings.support.row_stream import RowStream, opened, read_ahead, stream_of
 from workings.support.sparse import SparseRows, dense
 
+R = TypeVar("R")
 ROWS_EXAMINED = 100  # number of rows examined to see whether they are standardized
 
 
@@ -89,8 +90,7 @@ class Model(ModelState):
     @property
     def inference(self) -> Program:
         """The program of a prediction and its objective (cached)."""
-        program: Program = self.runner("inference", self.inference_program)
-        return program
+        return self.runner("inference", self.inference_program)
 
     def step_program(self, optimizer: Part | None = None, *, weighted: bool = False) -> Program:
         """Return the program of one training step, with the edits of ``replacing``; all engines and exports use it."""
@@ -179,7 +179,7 @@ class Model(ModelState):
                 shapes[statement.target] = tuple("n" if i != j else i for i, j in both)
         return shapes
 
-    def blank_step(self, program: Program, rows: int) -> dict[str, Any]:
+    def blank_step(self, program: Program, rows: int) -> dict[str, Values]:
         """Return all inputs of a step, with rows of zeros."""
         zeros = {"X": np.zeros((rows, self.n_in or 1)), "y": np.zeros((rows, self.n_out)), "w": np.ones((rows, 1))}
         return {
@@ -308,7 +308,7 @@ class Model(ModelState):
         is_sparse = isinstance(features, SparseRows)
         name, _ = choose(engine, program, values, rows, 1, is_sparse=is_sparse)
         if name == "jax":
-            on_device: JaxRunner = self.runner(("p", "jax"), lambda: JaxRunner(program, ["p"]))
+            on_device = self.runner(("p", "jax"), lambda: JaxRunner(program, ["p"]))
             return in_chunks(on_device, values, self.rows_in_chunk, X=features)[0]
         if name == "compiled":
             try:
@@ -356,7 +356,7 @@ class Model(ModelState):
         weights = None if w is None else w[:, 0]
         return float(METRICS[known.metric](known.comparable(y), known.decode(self.outputs(features)), weights))
 
-    def score_stream(self, X: RowStream, y: Any, sample_weight: Any = None) -> float:
+    def score_stream(self, X: RowStream, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the score on rows on disk, from those on their parts."""
         y, known, features = stream_of(y, X, "y"), self.targets, self.checked_stream(X)
         w = None if sample_weight is None else as_weights(sample_weight, X, np.float64)[:, 0]
@@ -380,7 +380,7 @@ class Model(ModelState):
         features, targets, w = self.prepare(X, y, sample_weight)
         return self.measure(features, targets, w)[0]
 
-    def objective_of_stream(self, X: RowStream, y: RowStream, sample_weight: Any) -> float:
+    def objective_of_stream(self, X: RowStream, y: RowStream, sample_weight: ArrayLike | None) -> float:
         """Return the objective J of rows on disk, in parts."""
         w = None if sample_weight is None else as_weights(sample_weight, X, self.dtype)
         features, targets = self.checked_stream(X), self.targets.learn_from_stream(y).encode_stream(y, self.dtype)
@@ -398,7 +398,7 @@ class Model(ModelState):
         """
         key = ("J", w is not None, penalized)
         per_row, whole = self.runner(key, lambda: self.measuring(w is not None, penalized))
-        values: dict[str, Any] = {**self.parameters, **self.statistics}
+        values: dict[str, Values] = {**self.parameters, **self.statistics}
         p, losses = in_chunks(per_row, values, self.rows_in_chunk, X=X, y=y)
         (J,) = whole({**values, "losses": losses, "y": y, "n": len(X), "w": w})
         return float(J), p
@@ -422,7 +422,7 @@ class Model(ModelState):
             program = self.inference_program(weighted=weighted)
             return Runner(program.without(program.needed_for("loss")).needed_for("J"), ["J"], "penalties")
 
-        run: Runner = self.runner(("J of loss", weighted), make)
+        run = self.runner(("J of loss", weighted), make)
         (J,) = run({**self.parameters, "loss": loss, "n": n, "w": np.array([[math.fsum(sizes)]])})
         return float(J)
 
@@ -433,11 +433,11 @@ class Model(ModelState):
         rest = program.without(first).needed_for("J")
         return Runner(first, ["p", "losses"], "losses"), Runner(rest, ["J"], "objective")
 
-    def runner(self, key: object, make: Callable[[], object]) -> Any:
+    def runner(self, key: object, make: Callable[[], R]) -> R:
         """Return a cached object; ``make`` creates it on the first call with this key."""
         if key not in self.runners:
             self.runners[key] = make()
-        return self.runners[key]
+        return cast(R, self.runners[key])
 
     @checked_keywords
     def trace(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Trace:
@@ -459,7 +459,7 @@ class Model(ModelState):
         def make() -> Tracer:
             return Tracer(self.step_program(optimizer, weighted=weighted))
 
-        return cast(Tracer, self.runner(("trace", *(optimizer.identity if optimizer else ()), weighted), make))
+        return self.runner(("trace", *(optimizer.identity if optimizer else ()), weighted), make)
 
     def step_values(
         self, program: Program, X: Features, y: Array, w: Array | None, drawn: Mapping[str, Array]
@@ -496,7 +496,7 @@ class Model(ModelState):
         values = self.step_values(tracer.program, features, targets, w, self.draw_masks(len(features)))
         trace = tracer({**values, **self.state["values"], "lr": lr, "t": t})
         self.set_values({**self.statistics, **trace.after})
-        self.state.update(t=t, values={name: trace.after[name] for name in tracer.program.states})
+        self.state |= {"t": t, "values": {name: trace.after[name] for name in tracer.program.states}}
         return trace
 
     # -- description -----------------------------------------------------------------------
@@ -555,7 +555,7 @@ def is_raw(preprocessing: Mapping[str, object], X: Features) -> bool:
     return columns is not None and columns.width == X.shape[1] and columns.look_raw(dense(X[:ROWS_EXAMINED]))
 
 
-def as_weights(w: ArrayLike, X: Features, dtype: Any) -> Array:
+def as_weights(w: ArrayLike, X: Features, dtype: DTypeLike) -> Array:
     """Check sample weights and return them as a column of shape (n, 1)."""
     array = as_array(w, "sample_weight")
     if array.shape != (len(X),):

@@ -42,7 +42,8 @@ def shared_runners(keys: tuple[object, ...]) -> dict[object, object]:
 def key_of(part: Layer | Loss | Regularizer) -> tuple[object, ...] | None:
     """Return the type, settings and activation of a part, on which a program depends; None for a user's part."""
     activation = part.activation_function if isinstance(part, Layer) else None
-    if not is_ours(type(part)) or (activation is not None and not is_ours(activation.function, activation.derivative)):
+    functions = () if activation is None else (activation.function, activation.derivative)
+    if not is_ours(type(part), *functions):
         return None
     settings = [(f.name, getattr(part, f.name)) for f in dataclasses.fields(part) if f.compare]
     plain = [(name, value) for name, value in settings if not isinstance(value, Activation)]

@@ -11,7 +11,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -22,6 +22,7 @@ from workings.losses import Loss, loss_named
 from workings.model.parameters import Parameters
 from workings.model.runners import runners_for
 from workings.model.targets import Targets, targets_of
+from workings.optimizers import Part
 from workings.program.program import Program
 from workings.regularizers import Regularizer
 from workings.support.arrays import Array, RandomSource, as_random, describe, how_made, working_dtype
@@ -40,6 +41,14 @@ def refuse_too_large(layer: Layer, n_in: int) -> None:
             f"{layer!r} with {n_in} inputs would have more than {MOST_PARAMETERS:,} parameters. Correct its units or "
             f"n_in."
         )
+
+
+class StepState(TypedDict, total=False):
+    """What ``Model.step`` keeps between its calls: an optimizer, how many steps it made, and its state by name."""
+
+    optimizer: Part
+    t: int
+    values: dict[str, Array]
 
 
 class ModelState(CheckedKeywords):
@@ -66,7 +75,7 @@ class ModelState(CheckedKeywords):
         self._dtype = working_dtype(None, dtype)
         self._parameters = Parameters({}, np.zeros(0))
         self._statistics: dict[str, Array] = {}
-        self.state: dict[str, Any] = {}
+        self.state: StepState = {}
         self.preprocessing: dict[str, Any] | None = None
         self._history: object = None  # History of the last training
         self._targets = targets_of(self.loss.target, self.n_out)
@@ -211,7 +220,7 @@ class ModelState(CheckedKeywords):
         """Replace the loss by one with the same kind of targets."""
         self._loss, self.runners = loss, {}
 
-    def share_runners(self, runners: dict[Any, Any]) -> None:
+    def share_runners(self, runners: dict[object, object]) -> None:
         """Use a cache of compiled programs that networks with the same description share."""
         self.runners = runners
 

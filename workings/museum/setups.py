@@ -40,7 +40,7 @@ class Setup:
     """
 
     layers: tuple[Layer, ...]
-    parts: Mapping[str, Any]
+    parts: Mapping[str, Any]  # arguments of ``Network``
     X: Array
     y: Array
     recipe: Recipe
@@ -103,7 +103,10 @@ def with_edits(rewrite: Rewrite) -> Callable[[Setup], Setup]:
     return lambda setup: replace(setup, rewrite=rewrite)
 
 
-def with_data(X: Callable[[Array], Array] = np.copy, y: Callable[[Array], Array] = np.copy) -> Callable[[Setup], Setup]:
+def with_data(
+    X: Callable[[Array], Array] = np.copy,
+    y: Callable[[Array], Array] = np.copy,
+) -> Callable[[Setup], Setup]:
     """Return a function that transforms the inputs, the targets, or both."""
     return lambda setup: replace(setup, X=X(setup.X), y=y(setup.y))
 

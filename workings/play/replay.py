@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import copy
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +16,21 @@ from workings.play.datasets import PlayData
 from workings.play.run import Moment, Run
 from workings.plots.drawing import BLUE, VERMILION, new_figure, tidy
 from workings.plots.player import page, player
-from workings.plots.replays import Film, as_picture, as_png, choose_scene, fix_layout, format_score, with_one_palette
+from workings.plots.replays import (
+    Film,
+    as_picture,
+    as_png,
+    choose_scene,
+    figure_halves,
+    fix_layout,
+    format_score,
+    with_one_palette,
+)
 from workings.training.recorders import Snapshots
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 KINDS = ("html", "gif")
 MOST_FRAMES, MOST_ROWS, MILLISECONDS = 40, 1000, 120
@@ -65,8 +78,8 @@ def film_of(run: Run, data: PlayData, moments: list[Moment]) -> Film:
     snapshots.names, snapshots.epochs = tuple(net.parameters), [moment.step for moment in moments]
     snapshots.values = [{name: moment.values[name] for name in names} for moment in moments]
     scene, words = choose_scene(net, X, y, snapshots, "auto")
-    figure: Any = new_figure(7.5, 3.3)
-    halves = figure.subfigures(1, 2)
+    figure = new_figure(7.5, 3.3)
+    halves = figure_halves(figure)
     left, right = (half.subplots() for half in halves)
     line = draw_losses(right, run)
     pictures = []
@@ -82,7 +95,7 @@ def film_of(run: Run, data: PlayData, moments: list[Moment]) -> Film:
     return Film(with_one_palette(pictures), snapshots.epochs, words, MILLISECONDS)
 
 
-def draw_losses(ax: Any, run: Run) -> Any:
+def draw_losses(ax: Axes, run: Run) -> Line2D:
     """Plot both losses by step; return the line that marks a step."""
     tidy(ax, "step", "").set_title("loss", loc="left", fontsize=10)
     course = [moment for moment in run.course if moment.step <= run.state.step]

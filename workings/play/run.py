@@ -18,7 +18,7 @@ from workings.engines.reference import ReferenceEngine
 from workings.model.model import Model
 from workings.optimizers import Optimizer
 from workings.program.program import Program
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 from workings.training import divergence
 from workings.training.batches import Batches, Position, State, batch_bounds, one_batch
 from workings.training.learning_rate import LearningRate
@@ -149,7 +149,7 @@ class Run:
             self.epoch, self.batch = self.epoch + 1, 0
         self.model.set_values(self.state.values)
 
-    def peek(self) -> dict[str, object]:
+    def peek(self) -> dict[str, Values]:
         """Return all inputs of the next step by name, without making it."""
         position = self.batches.position()
         stretch = self.next_stretch(1)

@@ -11,7 +11,7 @@ import functools
 import io
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib import font_manager, rc_context, rcParams, rcParamsDefault
 from matplotlib.axes import Axes
@@ -21,6 +21,9 @@ from matplotlib.text import Text
 
 from workings.errors import WorkingsWarning
 from workings.support.escaping import JOINERS
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
 
 PRINT_DPI, SCREEN_DPI = 150, 100
 PAPER_KEYS = (
@@ -84,7 +87,7 @@ def png_of(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def fit_fonts(artist: Any) -> None:
+def fit_fonts(artist: Artist) -> None:
     """Give each text fonts that have its characters."""
     for text in artist.findobj(Text):
         words = text.get_text()

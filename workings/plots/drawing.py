@@ -13,7 +13,8 @@ import inspect
 import math
 import unicodedata
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,7 +27,8 @@ from workings.support.keywords import wrong_call
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure, SubFigure
 
 # Okabe & Ito, "Color Universal Design", 2008; ordered so that the first colours differ most.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
@@ -45,7 +47,7 @@ INCHES_PER_LETTER = 0.085  # about the width of a letter in the size of labels
 LABEL_REACH = 80  # in points: labels of curves that end closer to the last one than this are aligned in one column
 
 
-def matplotlib_part(name: str) -> Any:
+def matplotlib_part(name: str) -> Any:  # a module, or its settings
     """Import a module of matplotlib, or raise an error that names the extra to install."""
     try:
         matplotlib = importlib.import_module("matplotlib")
@@ -54,7 +56,7 @@ def matplotlib_part(name: str) -> Any:
         raise MissingExtraError("matplotlib", "plots") from error
 
 
-def canvas() -> Any:
+def canvas() -> ModuleType:
     """Import the figures that notebooks display."""
     matplotlib_part("figure")  # a clear error if Matplotlib is missing
     return importlib.import_module("workings.plots.canvas")
@@ -104,7 +106,7 @@ def letter_count(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
-def legend_columns(figure: Any, names: Sequence[str], most: int = 5) -> int:
+def legend_columns(figure: Figure | SubFigure, names: Sequence[str], most: int = 5) -> int:
     """Return the number of columns of a legend below the panels that fits into the width of the figure."""
     longest = INCHES_PER_LETTER * max(map(letter_count, names), default=0) + 0.45
     return max(1, min(most, int(figure.bbox.width / figure.dpi / longest)))
@@ -134,12 +136,21 @@ def panels(count: int, columns: int, width: float, height: float, shared: bool =
     return figure, list(axes[:count])
 
 
-def diverging(shades: Sequence[str] = BLUE_TO_ORANGE) -> Any:
+def diverging(shades: Sequence[str] = BLUE_TO_ORANGE) -> Colormap:
     """Return the colour map from blue (negative) through white to orange (positive)."""
-    return matplotlib_part("colors").LinearSegmentedColormap.from_list("blue-white-orange", shades)
+    found: Colormap = matplotlib_part("colors").LinearSegmentedColormap.from_list("blue-white-orange", shades)
+    return found
 
 
-def symmetric(values: Array, shades: Sequence[str] = BLUE_TO_ORANGE) -> dict[str, Any]:
+class ColourScale(TypedDict):
+    """The colour map of an image, and the values at its ends."""
+
+    cmap: Colormap
+    vmin: float
+    vmax: float
+
+
+def symmetric(values: Array, shades: Sequence[str] = BLUE_TO_ORANGE) -> ColourScale:
     """Return the ``imshow`` settings of a colour scale that is white at zero."""
     highest = float(np.abs(values).max()) or 1.0
     return {"cmap": diverging(shades), "vmin": -highest, "vmax": highest}

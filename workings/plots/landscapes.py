@@ -16,6 +16,7 @@ from workings.training.recorders import Snapshots, restoring
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Normalize
 
     from workings.model.model import Model
 
@@ -78,7 +79,7 @@ def landscape(
     return target
 
 
-def contour_levels(low: float, high: float) -> tuple[Array, Any]:
+def contour_levels(low: float, high: float) -> tuple[Array, Normalize]:
     """Return 25 levels, evenly spaced in the logarithm, or linearly if the loss is not positive or nearly constant."""
     colors = matplotlib_part("colors")
     if low <= 0 or high < 1.01 * low:
@@ -153,7 +154,7 @@ class LossPlane(CheckedKeywords):
             drawn.set(xlabel=f"direction 1 ({first} of the variance)", ylabel=f"direction 2 ({second})")
         return drawn
 
-    def _repr_png_(self) -> Any:
+    def _repr_png_(self) -> object:
         """The plot for a notebook."""
         drawn: Any = self.draw()
         return drawn._repr_png_()

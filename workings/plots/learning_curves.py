@@ -105,9 +105,8 @@ def draw_curve(
     ax: Axes, values: Sequence[float | None], name: str, colour: str, first: int = 0
 ) -> tuple[float, float, str]:
     """Plot one curve over the epochs that have a finite value; return its last point and its colour."""
-    points = [
-        (epoch, value) for epoch, value in enumerate(values, start=first) if value is not None and math.isfinite(value)
-    ]
+    known = [(epoch, value) for epoch, value in enumerate(values, start=first) if value is not None]
+    points = [(epoch, value) for epoch, value in known if math.isfinite(value)]
     if not points:
         raise InputError(f"The history's {name!r} has no finite value, so there is nothing to plot.")
     x, y = zip(*points, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,15 +40,40 @@ from workings.support.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.collections import PathCollection
+    from matplotlib.figure import Figure, SubFigure
 
 
+class Predictor(Protocol):
+    """A model that predicts, such as a network or an estimator of scikit-learn."""
+
+    def predict(self, X: Array, /) -> ArrayLike:
+        """Return the predictions for some points."""
+        ...
+
+
+class ClassPredictor(Protocol):
+    """A model that predicts probabilities of classes."""
+
+    def predict_proba(self, X: Array, /) -> ArrayLike:
+        """Return the probabilities of the classes for some points."""
+        ...
+
+
+BoundaryModel = Predictor | ClassPredictor
 VALUES = {"z": "score", "p": "prediction"}  # what a value of the forward pass is, by its letter; else an activation
 
 
 @plot
 def boundary(
-    model: object, X: ArrayLike, y: ArrayLike, *, steps: int = 200, title: str | None = None, ax: Axes | None = None
+    model: BoundaryModel,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    steps: int = 200,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Plot the decision boundary of a classifier over two inputs, with the data.
 
@@ -93,7 +118,7 @@ def boundary(
     if np.ndim(X) == 2 and np.shape(X)[1] == 1:
         return curve_over_one_input(model, one_column(X), targets_of(y, len(np.asarray(X))), steps, title, ax)
     if predicts_numbers(model):
-        return surface(model, *check_points(X, targets_of(y, len(np.asarray(X)))), steps, title, ax)
+        return surface(cast(Predictor, model), *check_points(X, targets_of(y, len(np.asarray(X)))), steps, title, ax)
     X, y = check_points(X, y)
     target = tidy(ax or new_axes(5.6, 1.1 + 4.1 * proportions(X)), "$x_1$", "$x_2$")
     classes = draw_boundary(target, model, X, y, steps)
@@ -104,7 +129,7 @@ def boundary(
     return target
 
 
-def surface(model: Any, X: Array, y: Array, steps: int, title: str | None, ax: Axes | None) -> Axes:
+def surface(model: Predictor, X: Array, y: Array, steps: int, title: str | None, ax: Axes | None) -> Axes:
     """Plot the predictions of a regression over two inputs as colours, with the data in the same colours."""
     target = tidy(ax or new_axes(5.6, 1.1 + 4.1 * proportions(X)), "$x_1$", "$x_2$")
     x1, x2, points = grid_over(X, steps)
@@ -119,13 +144,15 @@ def surface(model: Any, X: Array, y: Array, steps: int, title: str | None, ax: A
     return target
 
 
-def curve_over_one_input(model: Any, x: Array, y: Array, steps: int, title: str | None, ax: Axes | None) -> Axes:
+def curve_over_one_input(
+    model: BoundaryModel, x: Array, y: Array, steps: int, title: str | None, ax: Axes | None
+) -> Axes:
     """Plot a model over its only input: the prediction of a regression, or the probability of each class."""
     target = tidy(ax or new_axes(6, 3.6), "$x_1$", "y" if predicts_numbers(model) else "probability")
     at = np.linspace(*padded_range(x), steps)
     if predicts_numbers(model):
         target.scatter(x, y, s=14, color=LINES[0], edgecolors="white", linewidths=0.5)
-        target.plot(at, targets_of(model.predict(at[:, None]), steps), color=LINES[1], linewidth=2)
+        target.plot(at, targets_of(cast(Predictor, model).predict(at[:, None]), steps), color=LINES[1], linewidth=2)
     else:
         p, classes = probabilities(model, at[:, None], y)
         for k, label in enumerate(classes):
@@ -142,7 +169,7 @@ def curve_over_one_input(model: Any, x: Array, y: Array, steps: int, title: str 
 
 @plot
 def boundaries(
-    models: Mapping[str, object],
+    models: Mapping[str, BoundaryModel],
     X: ArrayLike,
     y: ArrayLike,
     *,
@@ -272,7 +299,7 @@ def units(
         points_drawn = draw_targets(ax, X, labels, 12 if width > 2 else 7, is_number)
         ax.set_title(f"unit {unit}", fontsize=9, pad=4)
     label_edges(axes, columns)
-    if is_number:
+    if points_drawn is not None:
         figure.colorbar(points_drawn, ax=axes, label="target y", aspect=30).outline.set_visible(False)
     elif y is not None:
         add_legend(figure, axes, labels, shades=False)
@@ -327,7 +354,7 @@ def targets_of(y: ArrayLike, rows: int) -> Array:
     return vector(array[:, 0] if array.ndim == 2 and array.shape[1:] != (0,) else array, "y", rows)
 
 
-def draw_targets(ax: Axes, X: Array, y: Array, size: float, is_number: bool) -> Any:
+def draw_targets(ax: Axes, X: Array, y: Array, size: float, is_number: bool) -> PathCollection | None:
     """Plot the points: numbers in shades of one colour map, classes each with a marker and a colour."""
     if not is_number:
         draw_points(ax, X, y, size, np.unique(y))
@@ -352,7 +379,7 @@ def image_settings(x1: Array, x2: Array) -> dict[str, Any]:
     return {"extent": edges, "origin": "lower", "interpolation": "bilinear", "aspect": "auto"}
 
 
-def add_scale(figure: Figure, axes: list[Axes], image: Any, values: Array, label: str) -> None:
+def add_scale(figure: Figure, axes: list[Axes], image: ScalarMappable, values: Array, label: str) -> None:
     """Add a colour bar for several panels, limited to the range of the values."""
     rows = len({ax.get_subplotspec().rowspan.start for ax in axes})  # type: ignore[union-attr]
     bar = figure.colorbar(image, ax=axes, label=label, aspect=22 * rows)
@@ -433,7 +460,7 @@ def check_points(X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     return X, vector(y, "y", len(X))
 
 
-def draw_boundary(ax: Axes, model: object, X: Array, y: Array, steps: int, size: float = 22) -> Array:
+def draw_boundary(ax: Axes, model: BoundaryModel, X: Array, y: Array, steps: int, size: float = 22) -> Array:
     """Draw the background colours, the boundaries and the points; return the classes."""
     x1, x2, points = grid_over(X, steps)
     p, classes = probabilities(model, points.astype(X.dtype if X.dtype.kind == "f" else float), y)
@@ -466,7 +493,7 @@ def padded_range(values: Array) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def probabilities(model: Any, points: Array, y: Array) -> tuple[Array, Array]:
+def probabilities(model: BoundaryModel, points: Array, y: Array) -> tuple[Array, Array]:
     """Return a model's probabilities, shape (n, classes), and its classes; ``predict`` alone gives 0 and 1."""
     if not hasattr(model, "predict_proba"):
         predicted = np.asarray(model.predict(points)).ravel()
@@ -502,7 +529,7 @@ def point_style(k: int) -> dict[str, Any]:
     }
 
 
-def add_legend(figure: Any, axes: list[Axes], classes: Array, shades: bool) -> None:
+def add_legend(figure: Figure | SubFigure, axes: list[Axes], classes: Array, shades: bool) -> None:
     """Add a legend below the panels and, for two classes with probabilities, a colour bar."""
     handles, names = axes[0].get_legend_handles_labels()
     columns = legend_columns(figure, names)

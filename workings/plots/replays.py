@@ -7,11 +7,13 @@ frames become an animated GIF, or an HTML page with a play button and a slider.
 from __future__ import annotations
 
 import base64
+import importlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,7 +45,8 @@ from workings.training.recorders import Snapshots, restoring
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
+    from PIL.Image import Image
 
     from workings.model.model import Model
 
@@ -87,7 +90,7 @@ class Film(CheckedKeywords):
         Duration of each frame.
     """
 
-    pictures: list[Any]
+    pictures: list[Image]
     epochs: list[int]
     words: str
     milliseconds: int
@@ -224,7 +227,7 @@ def film(
     scene, words = choose_scene(net, X, y, snapshots, show)
     pictures = []
     figure = new_figure(7.5, 3.3)
-    halves: Any = figure.subfigures(1, 2)
+    halves = figure_halves(figure)
     left, right = (half.subplots() for half in halves)
     move_to = draw_loss_curve(right, snapshots)
     with restoring(net):
@@ -268,7 +271,13 @@ def draw_loss_curve(ax: Axes, snapshots: Snapshots) -> Callable[[int], None]:
     return move_to
 
 
-def fix_layout(figure: Figure, half: Any, left: Axes) -> None:
+def figure_halves(figure: Figure) -> tuple[SubFigure, SubFigure]:
+    """Divide a figure into a left and a right half."""
+    left, right = np.asarray(figure.subfigures(1, 2)).ravel()
+    return left, right
+
+
+def fix_layout(figure: Figure, half: SubFigure, left: Axes) -> None:
     """Add the legend, compute the layout once, and keep it for all frames."""
     handles, names = left.get_legend_handles_labels()
     if handles:
@@ -279,24 +288,24 @@ def fix_layout(figure: Figure, half: Any, left: Axes) -> None:
     figure.set_layout_engine("none")
 
 
-def as_picture(figure: Figure) -> Any:
+def as_picture(figure: Figure) -> Image:
     """Render a figure as a Pillow image."""
     canvas = matplotlib_part("backends.backend_agg").FigureCanvasAgg(figure)
     figure.set_dpi(DOTS_PER_INCH)
     canvas.draw()
-    return pillow().fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    picture: Image = pillow().fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    return picture
 
 
-def pillow() -> Any:
+def pillow() -> ModuleType:
     """Import Pillow, a dependency of matplotlib."""
     try:
-        from PIL import Image
+        return importlib.import_module("PIL.Image")
     except ImportError as error:
         raise MissingExtraError("Pillow", "plots") from error
-    return Image
 
 
-def with_one_palette(pictures: list[Any]) -> list[Any]:
+def with_one_palette(pictures: list[Image]) -> list[Image]:
     """Reduce all frames to one palette, so that unchanged areas need no space in a GIF."""
     width, height = pictures[0].size
     sampled = [pictures[i] for i in np.unique(np.linspace(0, len(pictures) - 1, 6).round().astype(int))]
@@ -307,16 +316,16 @@ def with_one_palette(pictures: list[Any]) -> list[Any]:
     return [picture.quantize(palette=palette, dither=pillow().Dither.NONE) for picture in pictures]
 
 
-def palette_with_white(sheet: Any) -> Any:
+def palette_with_white(sheet: Image) -> Image:
     """Return the palette of an image, with nearly white colours set to white: Pillow's quantization is coarse."""
     colours = np.array(sheet.getpalette()).reshape(-1, 3)
     colours[colours.min(axis=1) > 244] = 255
-    palette = pillow().new("P", (1, 1))
+    palette: Image = pillow().new("P", (1, 1))
     palette.putpalette(colours.ravel().tolist())
     return palette
 
 
-def as_png(picture: Any) -> bytes:
+def as_png(picture: Image) -> bytes:
     """Return an image as the bytes of a PNG file."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
@@ -326,7 +335,13 @@ def as_png(picture: Any) -> bytes:
 # Scenes: functions that draw the left panel of a frame
 
 
-def choose_scene(net: Model, X: ArrayLike, y: ArrayLike, snapshots: Snapshots, show: str | Scene) -> tuple[Scene, str]:
+def choose_scene(
+    net: Model,
+    X: ArrayLike,
+    y: ArrayLike,
+    snapshots: Snapshots,
+    show: str | Scene,
+) -> tuple[Scene, str]:
     """Return the function that draws the left panel, and a description of the replay."""
     if callable(show):
         return show, "Replay of a training, by epoch."

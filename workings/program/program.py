@@ -13,10 +13,10 @@ import ast
 import builtins
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from workings.errors import ProgramError, unknown_name
 from workings.support.notebook import Readable
@@ -95,7 +95,7 @@ class Program(Readable):
     states: tuple[str, ...] = ()
     draws: tuple[str, ...] = ()
     constants: Mapping[str, float] = field(default_factory=dict)
-    functions: Mapping[str, Any] = field(default_factory=dict)
+    functions: Mapping[str, Callable[..., object]] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -249,7 +249,7 @@ def name(text: str) -> ast.Name:
     return ast.Name(text, ast.Load())
 
 
-def literal(value: Any) -> ast.Constant:
+def literal(value: float) -> ast.Constant:
     """Return a number as syntax; a NumPy scalar becomes the equal Python number."""
     return ast.Constant(value.item() if hasattr(value, "item") else value)
 

@@ -182,7 +182,12 @@ def write_layer_backward(
     writer.bind(layer.formulas["backward"], {**scope, "dz": name(f"d{place.z}")}, list(names), names, place.suffix)
 
 
-def add_penalties(writer: StatementWriter, regularizers: Sequence[Regularizer], place: Placed, weighted: bool) -> None:
+def add_penalties(
+    writer: StatementWriter,
+    regularizers: Sequence[Regularizer],
+    place: Placed,
+    weighted: bool,
+) -> None:
     """Let the statements of one layer's gradients add the derivatives of the penalties."""
     for letter in place.layer.regularized:
         for regularizer in regularizers:

@@ -19,7 +19,7 @@ class StatementWriter:
 
     def __init__(self) -> None:
         self.statements: list[Statement] = []
-        self.functions: dict[str, Any] = {}
+        self.functions: dict[str, Any] = {}  # functions of NumPy and of users
         self.constants: dict[str, float] = {}
         self.owned: dict[tuple[str, int], str] = {}  # the names of each part's constants
         self.used_names: set[str] = {"X", "y", "n", "w", "lr", "t", "np", "p", "losses", "loss", "J"}

@@ -17,7 +17,6 @@ import math
 import re
 import types
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -147,7 +146,7 @@ def without_annotations(tree: ast.FunctionDef, name: str) -> str:
     return re.sub(r"(\w) \*\* (\w)", r"\1**\2", ast.unparse(tree)).replace("'", '"')
 
 
-def names_used(function: Any) -> dict[str, object]:
+def names_used(function: Callable[..., object]) -> dict[str, object]:
     """Return the global and closure values that a function uses, including those of nested functions."""
     used = inspect.getclosurevars(function)
     names = {name for code in nested_code(function.__code__) for name in code.co_names}
@@ -167,7 +166,7 @@ class CopiedCode:
     """Functions and constants that a script needs before its statements, each after its dependencies."""
 
     def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
+        self.values: dict[str, object] = {}
         self.constants: dict[str, str] = {}
         self.functions: dict[str, str] = {}
         self.modules: set[str] = set()

@@ -11,13 +11,12 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
 from workings.program.program import Program, name, parse_expression
 from workings.readings.equations import omitted_terms
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 
 Index = tuple[int, ...]
 MOST_TERMS = 6  # longest sum that is written out in full
@@ -42,7 +41,7 @@ class EntryWriter:
 
     def __init__(self, program: Program, values: Mapping[str, object]) -> None:
         self.scope = {"np": np, **program.functions, **program.constants, **values}
-        self.known: dict[str, Any] = {}
+        self.known: dict[str, Values] = {}
 
     def entry(self, expression: str, index: Index, *, numbers: bool) -> ast.expr | None:
         """Write out one entry of an expression, with numbers or with names; None if that is not possible."""
@@ -52,7 +51,7 @@ class EntryWriter:
         except NoEntryForm:
             return None
 
-    def value(self, node: ast.expr) -> Any:
+    def value(self, node: ast.expr) -> Values:
         """Evaluate a part of an expression."""
         text = ast.unparse(node)
         if text not in self.known:

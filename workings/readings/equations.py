@@ -322,7 +322,8 @@ class EquationWriter:
                 return Piece(self.name(name), ATOM, name in self.scalars)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = self.piece(operand)
-                return Piece(f"{notation.negative}{notation.in_parentheses(inner, PRODUCT)}", SIGN - 1, inner.is_scalar)
+                negated = f"{notation.negative}{notation.in_parentheses(inner, PRODUCT)}"
+                return Piece(negated, SIGN - 1, inner.is_scalar)
             case ast.BinOp(left=left, op=op, right=right):
                 return self.binary(op, self.piece(left), self.piece(right))
             case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARISONS:

@@ -9,19 +9,20 @@ browser (:mod:`~workings.readings.page`).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError
 from workings.model.model import Model
+from workings.model.state import StepState
 from workings.optimizers import Part, checked_optimizer
 from workings.readings.influence import PathAnalysis, influence
 from workings.readings.page import influence_in_notebook, page_of_influence, page_of_step, step_in_notebook
 from workings.readings.text_latex import latex_of_influence, latex_of_step, text_of_influence, text_of_step
 from workings.readings.worked_step import WorkedStep, work_step
-from workings.support.arrays import as_random, describe
+from workings.schedules import rate_at
+from workings.support.arrays import Values, as_random, describe
 from workings.support.atomic_files import write_bytes
 from workings.support.sparse import dense
 
@@ -174,11 +175,9 @@ def checked(optimizer: object) -> Part | None:
     return known
 
 
-def next_step(network: Model, optimizer: Any) -> dict[str, Any]:
+def next_step(network: Model, optimizer: Part | None) -> dict[str, Values]:
     """Return the learning rate, the step number and the optimizer's state that ``net.step`` would use next."""
     if optimizer is None:
         return {}
-    known: dict[str, Any] = {"t": 0, "values": {}}
-    if network.state.get("optimizer") == optimizer:
-        known = network.state
-    return {**known["values"], "lr": optimizer.schedule(known["t"]), "t": known["t"] + 1}
+    known: StepState = network.state if network.state.get("optimizer") == optimizer else {"t": 0, "values": {}}
+    return {**known["values"], "lr": rate_at(optimizer.schedule, known["t"]), "t": known["t"] + 1}

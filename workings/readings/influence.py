@@ -14,7 +14,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, ProgramError, unknown_name
 from workings.program.program import Program, Statement
 from workings.readings.entries import EntryWriter, Index, indexed_name
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 
 MOST_PATHS = 4096  # of more paths, only the strongest are followed individually
 MOST_ROWS = 64  # limit for layers that combine rows, such as BatchNorm
@@ -97,7 +96,7 @@ class PathAnalysis:
         return sum(path.adds for path in self.paths) + self.rest + self.penalty
 
 
-def influence(program: Program, values: Mapping[str, Any], why: str, row: int | None) -> PathAnalysis:
+def influence(program: Program, values: Mapping[str, Values], why: str, row: int | None) -> PathAnalysis:
     """Follow one entry of a parameter to the objective; ``values`` holds the values of the step.
 
     Without ``row``, the row that contributes most to the strongest path is written out.
@@ -123,7 +122,7 @@ def influence(program: Program, values: Mapping[str, Any], why: str, row: int | 
     )
 
 
-def entry_of(program: Program, values: Mapping[str, Any], why: str) -> tuple[str, Index]:
+def entry_of(program: Program, values: Mapping[str, Values], why: str) -> tuple[str, Index]:
     """Parse an entry such as ``"W1[0,2]"``."""
     found = re.fullmatch(r"\s*(\w+)\s*\[\s*(\d+(?:\s*,\s*\d+)*)\s*\]\s*", why) if isinstance(why, str) else None
     if found is None:
@@ -255,7 +254,7 @@ class PathFinder:
         (moved,) = self.runners[number]({**self.values, self.segments[number].source: seed})
         return np.asarray(moved, dtype=np.float64)
 
-    def propagate_unit(self, number: int, place: Any) -> Array:
+    def propagate_unit(self, number: int, place: tuple[int | slice, ...]) -> Array:
         """Apply a segment to a gradient that is 1 at some index and 0 elsewhere, without regularization."""
         seed = np.zeros_like(self.gradient(number))
         seed[place] = 1.0

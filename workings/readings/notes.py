@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workings.layers import BatchNorm, Dropout, dropout_mask, number_layers
 from workings.program.program import Program, Statement, text_of
 from workings.program.writer import formula_code
+from workings.support.arrays import Values
 
 if TYPE_CHECKING:
     from workings.model.model import Model
@@ -129,7 +130,12 @@ def mask_origins(network: Model) -> dict[str, str]:
     return found
 
 
-def bias_note(network: Model, program: Program, statement: Statement, values: Mapping[str, Any]) -> tuple[str, ...]:
+def bias_note(
+    network: Model,
+    program: Program,
+    statement: Statement,
+    values: Mapping[str, Values],
+) -> tuple[str, ...]:
     """Return why the gradient of a bias before batch normalization is 0; nothing for any other statement."""
     name = statement.target.removeprefix("d")
     if name not in program.parameters or not any(isinstance(layer, BatchNorm) for layer in network.layers):

@@ -202,7 +202,7 @@ def images(shown: ArrayOnPage) -> str:
     pixels = shape[0] * shape[1]
     if shown.has_samples and numbers.shape[1] == pixels and shown.name.removeprefix("d").startswith("X"):
         label, pictures = "row", numbers
-    elif shown.is_of_parameter and numbers.shape[0] == pixels and shown.name.endswith(first_weights(shown.explanation)):
+    elif shown.is_of_parameter and numbers.shape[0] == pixels and is_of_first_weights(shown):
         label, pictures = "unit", numbers.T
     else:
         return ""
@@ -218,6 +218,11 @@ def images(shown: ArrayOnPage) -> str:
         + paragraph(note, "note")
         + (details(more, gallery(shown, pictures, shape, label, others)) if others else "")
     )
+
+
+def is_of_first_weights(shown: ArrayOnPage) -> bool:
+    """Return whether an array belongs to the first weights: they, their gradient or an optimizer's state of them."""
+    return shown.name.endswith(first_weights(shown.explanation))
 
 
 def first_weights(explanation: WorkedStep) -> str:

@@ -149,7 +149,14 @@ def image_lines(after: Column, height: float) -> Iterator[str]:
         )
 
 
-def line(W: Array, index: tuple[int, int], ends: tuple[float, ...], level: int, largest: float, column: Column) -> str:
+def line(
+    W: Array,
+    index: tuple[int, int],
+    ends: tuple[float, ...],
+    level: int,
+    largest: float,
+    column: Column,
+) -> str:
     """Return one weight as a line."""
     weight = float(W[index])
     kind = ("", "sum", "lit")[level] + (" plus" if weight > 0 else " minus")

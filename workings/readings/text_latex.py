@@ -9,7 +9,6 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from workings.readings.derivation import WorkedLine, check_lines
 from workings.readings.equations import PRODUCT, SUM, EquationWriter, LatexNotation, PlainNotation
 from workings.readings.influence import PathAnalysis, WeightPath
 from workings.readings.worked_step import WorkedStatement, WorkedStep, shown_rows
+from workings.support.arrays import Array, Values
 from workings.support.escaping import in_latex, latex_declarations
 
 DIGITS = 6
@@ -45,7 +45,7 @@ def objective_text(value: float) -> str:
     return number(value, 9)
 
 
-def shape_of(value: Any) -> tuple[int, ...]:
+def shape_of(value: Values) -> tuple[int, ...]:
     """Return the shape of an array or a number."""
     return tuple(np.shape(value))
 
@@ -295,7 +295,7 @@ def derivation_text(explanation: WorkedStep, writer: EquationWriter) -> Iterator
         yield from (text for words in check_lines(line) for text in wrapped(words, "           "))
 
 
-def columns(array: Any) -> list[str]:
+def columns(array: Array) -> list[str]:
     """Return the rows of a small array with aligned columns."""
     cells = [[number(float(entry)) for entry in line] for line in np.atleast_2d(array)]
     widths = [max(len(line[j]) for line in cells) for j in range(len(cells[0]))]

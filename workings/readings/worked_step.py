@@ -11,7 +11,7 @@ import ast
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from workings.program.program import Program, Shape, Statement, show_shape
 from workings.readings.derivation import WorkedLine, work_derivation
 from workings.readings.entries import EntryWriter, Index
 from workings.readings.notes import bias_note, function_notes, origins
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 from workings.support.brief import brief
 from workings.tables.columns import columns_in
 
@@ -82,7 +82,7 @@ class WorkedStatement:
     """
 
     statement: Statement
-    value: Any
+    value: Values
     reads: Mapping[str, Shape]
     index: Index
     names: ast.expr | None
@@ -128,7 +128,7 @@ class WorkedStep:
     """
 
     program: Program
-    given: Mapping[str, Any]
+    given: Mapping[str, Values]
     steps: tuple[WorkedStatement, ...]
     before: float
     after: float | None
@@ -212,7 +212,7 @@ def image_shape(network: Model) -> tuple[int, int] | None:
     return (side, side) if is_image else None
 
 
-def shown_inputs(program: Program, values: Mapping[str, Any]) -> list[str]:
+def shown_inputs(program: Program, values: Mapping[str, Values]) -> list[str]:
     """Return the names of the inputs to show: data, parameters, the rest."""
     inputs = [name for name in program.inputs if values.get(name) is not None]
     inputs = [
@@ -252,7 +252,7 @@ class StatementRunner:
 
     def __init__(self, program: Program, values: Mapping[str, object], row: int, unit: int) -> None:
         self.program, self.start, self.row, self.unit = program, dict(values), row, unit
-        self.values: dict[str, Any] = dict(values)
+        self.values: dict[str, Values] = dict(values)
         self.forward = Runner(program.needed_for("J"), ["J"], "objective")
         self.ran: list[Statement] = []
         self.places: dict[str, Index] = {}  # the entry of each parameter that is written out

@@ -16,20 +16,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from workings.errors import InputError, WorkingsError, first_line
 from workings.model.targets import checked_labels
 from workings.network import Network
-from workings.support.arrays import Array, describe, same_length
+from workings.support.arrays import Array, Features, describe, same_length
 from workings.support.atomic_files import write_bytes
 from workings.support.npz import read_npz
 from workings.training.fit_many import train_many
-from workings.training.recipe import Recipe
+from workings.training.recipe import Recipe, Validation
 from workings.training.training_data import stratified
 
 FORMAT = "workings fit 1"
 MOST_BYTES = 2**20  # of a file with a result
-Make = Callable[..., Any]
+Make = Callable[..., tuple[Network, dict[str, Any]]]  # of settings and a seed; returns settings of ``fit``, too
+Pair = tuple[ArrayLike, ArrayLike]  # X and y
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Fit:
     """
 
     key: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     seed: int
     share: float = 1.0
 
@@ -68,7 +70,7 @@ class FitResult:
     """
 
     key: str
-    settings: dict[str, Any]
+    settings: dict[str, object]
     seed: int
     epochs: int = 0
     loss: float = math.nan
@@ -87,12 +89,12 @@ class SweepData:
     ``validation`` is the share of the rows that are held out, and ``seed`` draws them.
     """
 
-    X: Any
-    y: Any = None
-    validation: Any = 0.2
+    X: ArrayLike | Path
+    y: ArrayLike | None = None
+    validation: Validation = 0.2
     seed: int = 0
 
-    def rows(self) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    def rows(self) -> tuple[Pair, Pair]:
         """Return the training rows and the validation rows.
 
         Raises
@@ -102,17 +104,17 @@ class SweepData:
         FileError
             If the file cannot be read.
         """
-        X, y = rows_at(self.X) if self.y is None else (self.X, self.y)
+        X, y = rows_at(self.X) if self.y is None or isinstance(self.X, Path) else (self.X, self.y)
         if isinstance(self.validation, tuple):
             return (X, y), self.validation
-        same_length(as_rows(X), np.asarray(y))
-        held_out = held_out_rows(np.asarray(y), self.validation, self.seed)
-        kept = np.setdiff1d(np.arange(len(y)), held_out)
-        X, y = as_rows(X), np.asarray(y)
-        return (X[kept], y[kept]), (X[held_out], y[held_out])
+        rows, targets = as_rows(X), np.asarray(y)
+        same_length(rows, targets)
+        held_out = held_out_rows(targets, self.validation, self.seed)
+        kept = np.setdiff1d(np.arange(len(targets)), held_out)
+        return (rows[kept], targets[kept]), (rows[held_out], targets[held_out])
 
 
-def as_rows(X: object) -> Any:
+def as_rows(X: object) -> Features:
     """Return rows as something whose rows can be chosen: an array, or a sparse matrix."""
     return X.tocsr() if hasattr(X, "tocsr") else np.asarray(X)
 
@@ -142,7 +144,14 @@ def held_out_rows(y: Array, share: object, seed: int) -> Array:
     return np.sort(order[: round(n * share)])
 
 
-def run_fits(make: Make, fits: Sequence[Fit], data: SweepData, engine: str, total: int, folder: str) -> list[FitResult]:
+def run_fits(
+    make: Make,
+    fits: Sequence[Fit],
+    data: SweepData,
+    engine: str,
+    total: int,
+    folder: str,
+) -> list[FitResult]:
     """Train the networks of some fits together, and write their results; ``total`` is the number of all fits."""
     began, (X, y), validation = time.perf_counter(), *data.rows()
     made = [made_by(make, fit, validation) for fit in fits]
@@ -178,7 +187,9 @@ def made_by(make: Make, fit: Fit, validation: tuple[object, object]) -> tuple[Ne
         return error
 
 
-def trained(pairs: Sequence[tuple[Network, Recipe]], X: Any, y: Any, engine: str, total: int) -> dict[int, Exception]:
+def trained(
+    pairs: Sequence[tuple[Network, Recipe]], X: ArrayLike, y: ArrayLike, engine: str, total: int
+) -> dict[int, Exception]:
     """Train networks together; return the errors by the id of the pair."""
     networks, recipes = [network for network, _ in pairs], [recipe for _, recipe in pairs]
     try:
@@ -196,7 +207,7 @@ def words_of(error: Exception | None) -> str:
     return "" if error is None else f"{type(error).__name__}: {first_line(error)}"
 
 
-def measured(result: FitResult, network: Network, rows: tuple[Any, Any], validation: tuple[Any, Any]) -> FitResult:
+def measured(result: FitResult, network: Network, rows: Pair, validation: Pair) -> FitResult:
     """Return a result with the scores of the trained network on the training rows and on the validation rows."""
     history = network.history
     about = asdict(result)

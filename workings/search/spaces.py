@@ -14,13 +14,13 @@ from workings.errors import InputError
 from workings.support.arrays import describe
 from workings.support.ranges import as_number
 
-Space = Mapping[str, Any]  # the values of each setting: a list of them, or a distribution
+Space = Mapping[str, object]  # the values of each setting: a list of them, or a distribution
 
 
 class Distribution(Protocol):
     """Something that random values of a setting are drawn from."""
 
-    def draw(self, rng: np.random.Generator) -> Any:
+    def draw(self, rng: np.random.Generator) -> object:
         """Draw a value."""
 
 
@@ -84,7 +84,7 @@ class WholeNumbers:
         return int(rng.integers(self.low, self.high, endpoint=True))
 
 
-def check_bounds(owner: object, low: Any, high: Any) -> None:
+def check_bounds(owner: object, low: float, high: float) -> None:
     """Raise an error unless the bounds are finite numbers, the lower one first."""
     numbers = as_number(low), as_number(high)
     if None in numbers or not -math.inf < low < high < math.inf:
@@ -114,7 +114,7 @@ def combinations(space: Space, samples: int | None, seed: int) -> list[dict[str,
     """
     if not isinstance(space, Mapping) or not space:
         raise InputError(f"settings must be a dict such as {{'lr': [0.1, 0.3]}}, not {describe(space)}.")
-    lists = {name: values for name, values in space.items() if is_list(name, values)}
+    lists = {name: values for name, values in space.items() if is_list(name, values) and isinstance(values, Sequence)}
     if samples is None:
         if drawn := next((name for name in space if name not in lists), None):
             raise InputError(f"{drawn} is a distribution: say how many combinations to draw, as in samples=32.")
@@ -144,6 +144,6 @@ def drawn_from(values: Any, rng: np.random.Generator) -> object:
     return values[int(rng.integers(len(values)))]
 
 
-def without_repetition(found: Iterable[dict[str, Any]]) -> list[dict[str, object]]:
+def without_repetition(found: Iterable[dict[str, object]]) -> list[dict[str, object]]:
     """Return the combinations, each once."""
     return list({repr(one): one for one in found}.values())

@@ -15,6 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from numpy.typing import ArrayLike
+
 from workings.engines.choice import ENGINES
 from workings.errors import InputError, WorkingsError, count_of, unknown_name
 from workings.network import Network
@@ -26,15 +28,16 @@ from workings.support.identity import identity
 from workings.support.keywords import checked_keywords
 from workings.support.notebook import preformatted_html
 from workings.support.ranges import as_whole_number
+from workings.training.recipe import Validation
 from workings.training.step_runners import MOST_TOGETHER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from workings.support.interfaces import Executor
+    from workings.support.interfaces import Executor, Future
 
 MONITORS = {"val_loss": False, "val_score": True}  # whether a higher value is better
-Progress = Callable[[str], Any]
+Progress = Callable[[str], object]
 
 
 class Sweep(Sequence[FitResult]):
@@ -138,13 +141,13 @@ def text_of(value: object) -> str:
 def sweep(
     make: Make,
     settings: Space,
-    X: object,
-    y: object = None,
+    X: ArrayLike | Path,
+    y: ArrayLike | None = None,
     *,
     samples: int | None = None,
     seeds: Sequence[int] = (0,),
     seed: int = 0,
-    validation: object = 0.2,
+    validation: Validation = 0.2,
     monitor: str = "val_loss",
     halving: int | None = None,
     executor: Executor | None = None,
@@ -300,7 +303,7 @@ class SweepRun:
             for group in groups:
                 yield run_fits(self.make, group, self.data, self.engine, total, folder)
             return
-        done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        done: queue.SimpleQueue[Future[list[FitResult]]] = queue.SimpleQueue()
         futures = []
         try:
             for group in groups:
@@ -326,10 +329,10 @@ class SweepRun:
         self.progress(f"{done} of {count_of(total, 'fit')}{errors}; {reached}")
 
 
-def result_of(future: Any) -> list[FitResult]:
+def result_of(future: Future[list[FitResult]]) -> list[FitResult]:
     """Return the results of a task; explain the errors of executors."""
     try:
-        results: list[FitResult] = future.result()
+        return future.result()
     except WorkingsError:
         raise
     except Exception as error:
@@ -339,4 +342,3 @@ def result_of(future: Any) -> list[FitResult]:
                 f"({error})"
             ) from error
         raise
-    return results

@@ -7,7 +7,6 @@ encode targets, decode predictions and choose the loss.
 from __future__ import annotations
 
 import copy
-import functools
 import math
 import numbers
 import warnings
@@ -27,6 +26,7 @@ from workings.network import Network
 from workings.sklearn.fitting import Convergence, EstimatorTraining, ScikitLearnCallbacks, Scores
 from workings.sklearn.hyperparameters import (
     OUTPUT_ACTIVATIONS,
+    Hyperparameters,
     check_parameters,
     is_number,
     layers_of,
@@ -36,8 +36,9 @@ from workings.sklearn.hyperparameters import (
     share_runners,
     uses_lbfgs,
 )
-from workings.sklearn.inputs import own_errors, readable_targets, validate_inputs, validated_weights
+from workings.sklearn.inputs import class_weights, own_errors, readable_targets, validate_inputs, validated_weights
 from workings.sklearn.phrasing import EstimatorTerms
+from workings.sklearn.validation_split import split_rows
 from workings.support.arrays import Array, Features, as_features, describe, working_dtype
 from workings.support.escaping import in_html
 from workings.support.keywords import CheckedKeywords, checked_keywords
@@ -59,8 +60,7 @@ try:
     )
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.metrics import accuracy_score, check_scoring, r2_score
-    from sklearn.model_selection import train_test_split
-    from sklearn.utils import check_array, check_random_state, column_or_1d, compute_sample_weight
+    from sklearn.utils import check_array, check_random_state, column_or_1d
     from sklearn.utils.metaestimators import available_if
     from sklearn.utils.validation import check_is_fitted
 except ImportError as error:
@@ -204,7 +204,7 @@ def add_shared_documentation(cls: type) -> object:
     return cls
 
 
-def is_stochastic(estimator: object) -> bool:
+def is_stochastic(estimator: Hyperparameters) -> bool:
     """Whether the solver uses mini-batches; an estimator has ``partial_fit`` only then."""
     if uses_lbfgs(estimator):
         raise AttributeError("partial_fit is only available for solvers with mini-batches, not for L-BFGS.")
@@ -375,41 +375,14 @@ class MultilayerPerceptron(
         w = None if sample_weight is None else validated_weights(sample_weight, X)
         X = as_features(X, working_dtype(X, self.dtype))
         if getattr(self, "class_weight", None) is not None:
-            by_class = self._class_weights(y, one_epoch)
+            if one_epoch and isinstance(self.class_weight, str):
+                raise InputError("partial_fit does not see all labels: class_weight must be a dict, not 'balanced'.")
+            by_class = class_weights(self.class_weight, self.classes_, y)
             w = by_class if w is None else by_class * w
             if not w.any():
                 raise InputError("Every row has weight 0, by class_weight: give some rows a weight above 0.")
         targets = self._encode(y).astype(X.dtype)
         return Rows(X, targets, None if w is None else w.reshape(-1, 1).astype(X.dtype))
-
-    def _class_weights(self, y: Array, one_epoch: bool) -> Array:
-        """Return the weight of each row according to ``class_weight``."""
-        class_weight = self.class_weight
-        if one_epoch and isinstance(class_weight, str):
-            raise InputError("partial_fit does not see all labels: class_weight must be a dict, not 'balanced'.")
-        complete = self._complete_class_weight(class_weight)
-        if isinstance(complete, Mapping) and y.ndim == 1:
-            index = np.searchsorted(self.classes_, y)
-            weights: Array = np.array([complete[label] for label in self.classes_.tolist()], np.float64)[index]
-        else:
-            with own_errors("class_weight"):
-                weights = compute_sample_weight(complete, y)
-        if not (np.isfinite(weights).all() and (weights >= 0).all()):
-            raise InputError(f"class_weight must contain finite numbers of at least 0, not {class_weight!r}.")
-        return weights
-
-    def _complete_class_weight(self, class_weight: object) -> object:
-        """Return class weights with 1 for each missing label, because a batch may have only such labels."""
-        if not isinstance(class_weight, Mapping):
-            return class_weight
-        labels = self.classes_.tolist()
-        unknown = [label for label in class_weight if label not in labels]
-        if unknown and not all(label in class_weight for label in labels):
-            raise InputError(
-                f"class_weight has {unknown[0]!r}, which is not a label: "
-                f"the labels in y are {', '.join(map(repr, labels))}."
-            )
-        return {label: class_weight.get(label, 1.0) for label in labels}
 
     def _initialize(self, rows: Rows, rng: np.random.RandomState, first: bool) -> None:
         """Make the network, with new or existing weights, and initialize the fitted attributes."""
@@ -543,46 +516,9 @@ class MultilayerPerceptron(
                 )
             return rows, None
         fraction = self.validation_fraction if validation_set is None else validation_set
-        train, held_out = self._draw_validation_rows(rows, rng, fraction, as_scikit_learn=validation_set is None)
-        if len(held_out) < 2:
-            raise InputError(
-                f"The validation set is too small: {len(held_out)} row. Increase 'validation_fraction' "
-                f"or the size of your dataset."
-            )
-        parts = rows.take(train), rows.take(held_out)
-        for part, name in zip(parts, ("training", "validation"), strict=True):
-            if part.w is not None and not part.w.any():
-                raise InputError(
-                    f"Every row of the {name} set has weight 0, after {len(held_out)} of {len(rows.X)} rows were held "
-                    f"out for validation: give more rows a weight above 0."
-                )
-        return parts
-
-    def _draw_validation_rows(
-        self, rows: Rows, rng: np.random.RandomState, fraction: float, as_scikit_learn: bool
-    ) -> tuple[Array, Array]:
-        """Draw the indices of the rows to train on and of the validation rows.
-
-        scikit-learn draws them by class only if there are two classes.  So does ``early_stopping``, to have
-        the same rows, and both refuse a class of one row.  A fraction in ``validation_set`` is drawn by class
-        in any case; then a class of one row stays in the training set.
-        """
-        indices, draw = np.arange(len(rows.X)), functools.partial(train_test_split, random_state=rng)
-        if not self._has_one_label_per_row() or (as_scikit_learn and self.n_outputs_ > 1):
-            train, held_out = draw(indices, test_size=fraction)
-            return train, held_out
-        labels = rows.y[:, 0].astype(np.int64) if rows.y.shape[1] == 1 else rows.y.argmax(axis=1)
-        is_alone = (np.bincount(labels)[labels] == 1) & (not as_scikit_learn)
-        names = rows.y.astype(bool) if as_scikit_learn else self.classes_[labels]
-        size = math.ceil(fraction * len(indices)) if is_alone.any() else fraction
-        try:
-            train, held_out = draw(indices[~is_alone], test_size=size, stratify=names[~is_alone])
-        except ValueError as error:
-            raise InputError(
-                f"Validation rows cannot be drawn by class: {error} Use another fraction, or pass validation_set=0.1, "
-                f"which leaves a class of one row in the training set."
-            ) from error
-        return np.concatenate([train, indices[is_alone]]), held_out
+        as_scikit_learn = validation_set is None
+        by_class = self._has_one_label_per_row() and not (as_scikit_learn and self.n_outputs_ > 1)
+        return split_rows(rows, fraction, rng, self.classes_ if by_class else None, as_scikit_learn=as_scikit_learn)
 
     def _has_one_label_per_row(self) -> bool:
         """Whether each row of y has exactly one label."""

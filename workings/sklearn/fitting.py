@@ -181,7 +181,7 @@ class Convergence(Callback):
         if self.follows is not None and self.estimator._best:
             training.network.set_values(self.estimator._best)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         names = ("tol", "n_iter_no_change", "early_stopping", "learning_rate", "scoring")
         return {name: getattr(self.estimator, name) for name in names}
 
@@ -259,6 +259,6 @@ class ScikitLearnCallbacks(Callback):
             self.task.call_on_fit_task_end(estimator=self.estimator)
         self.context.call_on_fit_task_end(**self.arguments())
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, object]:
         """Return the arguments for scikit-learn's callbacks."""
         return {"estimator": self.estimator, "reconstruction_attributes": self.estimator._snapshot, **self.data}

@@ -12,7 +12,7 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from workings.optimizers import (
     checked_optimizer,
 )
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
+from workings.schedules import LearningRateSchedule
 from workings.support.arrays import describe
 
 # -- checking parameters --------------------------------------------------------------------
@@ -68,6 +69,31 @@ CHOICES: dict[str, Sequence[str]] = {
     "engine": ENGINES,
 }
 SWITCHES = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping", "batch_norm")
+
+
+class Hyperparameters(Protocol):
+    """The hyperparameters of an estimator from which its network and its optimizer are made."""
+
+    hidden_layer_sizes: int | Sequence[int]
+    activation: str | Activation | Sequence[str | Activation]
+    solver: str
+    alpha: float
+    l1: float
+    weight_decay: float
+    learning_rate_init: float
+    tol: float
+    max_fun: int
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    momentum: float
+    nesterovs_momentum: bool
+    dropout: float | Sequence[float]
+    batch_norm: bool
+    clip: float | None
+    optimizer: Part | LBFGS | None
+    schedule: LearningRateSchedule | None
+    init: InitializerLike | Sequence[InitializerLike]
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
@@ -172,7 +198,7 @@ def share_runners(network: Network) -> None:
         network.share_runners({})
 
 
-def hidden_sizes_of(estimator: Any) -> list[int]:
+def hidden_sizes_of(estimator: Hyperparameters) -> list[int]:
     """Return the sizes of the hidden layers as a list."""
     value = estimator.hidden_layer_sizes
     sizes = list(value) if np.iterable(value) and not isinstance(value, str) else [value]
@@ -212,7 +238,7 @@ def dropout_rates_of(dropout: object, count: int) -> list[float]:
     return rates
 
 
-def layers_of(estimator: Any, n_in: int, n_out: int, last: str) -> list[Layer]:
+def layers_of(estimator: Hyperparameters, n_in: int, n_out: int, last: str) -> list[Layer]:
     """Return the layers, with the initializers; ``last`` is the activation of the output layer."""
     sizes = hidden_sizes_of(estimator)
     scalars = (str, Activation)
@@ -231,7 +257,7 @@ def layers_of(estimator: Any, n_in: int, n_out: int, last: str) -> list[Layer]:
             layers.append(Dropout(rate))
         n_in = units
     # scikit-learn draws the last layer's weights for the hidden layers' activation.
-    activation = last if isinstance(estimator.activation, (list, tuple)) else estimator.activation
+    activation = estimator.activation if isinstance(estimator.activation, scalars) else last
     return [*layers, Dense(n_out, last, **initial_values(weights[-1], activation, n_in + n_out))]
 
 
@@ -247,7 +273,7 @@ def initial_values(weights: InitializerLike, activation: str | Activation, fans:
     return {"weights": initializer, "biases": initializer}
 
 
-def regularizers_of(estimator: Any) -> list[Regularizer]:
+def regularizers_of(estimator: Hyperparameters) -> list[Regularizer]:
     """Return the regularizers with a strength other than 0."""
     strengths: list[tuple[float, type[Regularizer]]] = [
         (estimator.alpha, L2PerRow),
@@ -257,7 +283,7 @@ def regularizers_of(estimator: Any) -> list[Regularizer]:
     return [kind(float(strength)) for strength, kind in strengths if strength]
 
 
-def optimizer_of(estimator: Any) -> Part | LBFGS:
+def optimizer_of(estimator: Hyperparameters) -> Part | LBFGS:
     """Return the parameter ``optimizer``, or else the solver's optimizer, with schedule and gradient clipping."""
     if estimator.optimizer is None:
         optimizer: Part | LBFGS = solver_of(estimator)
@@ -275,7 +301,7 @@ def optimizer_of(estimator: Any) -> Part | LBFGS:
     return Chain(*before, last) if before else last
 
 
-def solver_of(estimator: Any) -> Optimizer | LBFGS:
+def solver_of(estimator: Hyperparameters) -> Optimizer | LBFGS:
     """Return the optimizer that corresponds to ``solver`` and its constants."""
     rate = float(estimator.learning_rate_init)
     if estimator.solver == "lbfgs":
@@ -293,7 +319,7 @@ def solver_of(estimator: Any) -> Optimizer | LBFGS:
     return Nesterov(rate, momentum) if estimator.nesterovs_momentum else Momentum(rate, momentum)
 
 
-def uses_lbfgs(estimator: Any) -> bool:
+def uses_lbfgs(estimator: Hyperparameters) -> bool:
     """Whether the optimizer is L-BFGS."""
     optimizer = estimator.optimizer
     if optimizer is None:

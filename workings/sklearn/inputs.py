@@ -6,7 +6,7 @@ Errors are ours.  They contain scikit-learn's message, because its checks of est
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from workings.support.sparse import is_sparse
 
 try:
     from sklearn.exceptions import NotFittedError
+    from sklearn.utils import compute_sample_weight
     from sklearn.utils.validation import _check_sample_weight, validate_data
 except ImportError as error:
     raise MissingExtraError("scikit-learn 1.6 or newer", "sklearn") from error
@@ -133,3 +134,31 @@ def validated_weights(sample_weight: Any, X: Any) -> Array:
         raise InputError(f"Sample weights must be 0 or more; the smallest is {weights.min():g}.")
     check_weight_range(weights, np.float32 if getattr(X, "dtype", None) == np.float32 else np.float64)
     return weights
+
+
+def class_weights(class_weight: object, classes: Array, y: Array) -> Array:
+    """Return the weight of each row according to ``class_weight``; ``classes`` are the labels, of each output."""
+    complete = complete_class_weight(class_weight, classes)
+    if isinstance(complete, Mapping) and y.ndim == 1:
+        index = np.searchsorted(classes, y)
+        weights: Array = np.array([complete[label] for label in classes.tolist()], np.float64)[index]
+    else:
+        with own_errors("class_weight"):
+            weights = compute_sample_weight(complete, y)
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise InputError(f"class_weight must contain finite numbers of at least 0, not {class_weight!r}.")
+    return weights
+
+
+def complete_class_weight(class_weight: object, classes: Array) -> object:
+    """Return class weights with 1 for each missing label, because a batch may have only such labels."""
+    if not isinstance(class_weight, Mapping):
+        return class_weight
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown and not all(label in class_weight for label in labels):
+        raise InputError(
+            f"class_weight has {unknown[0]!r}, which is not a label: "
+            f"the labels in y are {', '.join(map(repr, labels))}."
+        )
+    return {label: class_weight.get(label, 1.0) for label in labels}

@@ -9,10 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from workings.checks.evidence import rate_of, with_rate
-from workings.layers import BatchNorm, Dense
+from workings.layers import BatchNorm, Dense, Layer
 from workings.model.model import Model
 from workings.optimizers import Chain, ClipByNorm, Part
 from workings.regularizers import L1, L2, L2PerRow, Regularizer
@@ -52,7 +52,7 @@ class EstimatorTerms:
         """Return code that continues training from the current weights."""
         return f"{self.code({'max_iter': epochs, 'warm_start': True})}  # continues from the current weights"
 
-    def changed_network(self, network: Model, parts: Sequence[object], penalties: Sequence[Regularizer]) -> str:
+    def changed_network(self, network: Model, parts: Sequence[Layer | str], penalties: Sequence[Regularizer]) -> str:
         """Return code that fits again with other layers and regularizers."""
         before = layer_parameters(network.layers, self.parameters) | penalty_parameters(network.regularizers)
         after = layer_parameters(parts, self.parameters) | penalty_parameters(penalties)
@@ -65,7 +65,7 @@ class EstimatorTerms:
 
     def optimizer_parameters(self, optimizer: Part) -> dict[str, object]:
         """Return the parameters for an optimizer: only the learning rate, if nothing else differs."""
-        estimator = SimpleNamespace(**self.parameters)
+        estimator: Any = SimpleNamespace(**self.parameters)  # with the attributes of Hyperparameters
         if "<" in repr(optimizer):  # a custom schedule, whose repr is not code
             optimizer = with_rate(optimizer, rate_of(optimizer))
         parts = list(optimizer.parts)
@@ -74,7 +74,7 @@ class EstimatorTerms:
         rate = getattr(parts[-1], "lr", None)
         chosen = Chain(*parts) if len(parts) > 1 else parts[0]
         if estimator.schedule is not None:
-            before: Any = optimizer_of(estimator)  # not L-BFGS, which does not support schedules
+            before = cast(Part, optimizer_of(estimator))  # not L-BFGS, which does not support schedules
             if type(parts[-1]) is type(before.parts[-1]) and callable(rate):
                 return {"schedule": rate}
             return {"optimizer": chosen, "schedule": None}
@@ -92,7 +92,7 @@ class EstimatorTerms:
         return f"model{set_params}.fit(X, y)" + ("  # and your sample_weight" if needs_weights else "")
 
 
-def layer_parameters(layers: Sequence[object], parameters: Mapping[str, object]) -> dict[str, object]:
+def layer_parameters(layers: Sequence[Layer | str], parameters: Mapping[str, object]) -> dict[str, object]:
     """Return the parameters for layers; the estimator adds the last one itself."""
     hidden = layers[:-1]
     has_norm = any(isinstance(layer, BatchNorm) for layer in hidden)
@@ -117,8 +117,8 @@ def penalty_parameters(penalties: Sequence[Regularizer]) -> dict[str, float]:
 
 
 def init_parameter(
-    before: Sequence[object],
-    after: Sequence[object],
+    before: Sequence[Layer | str],
+    after: Sequence[Layer | str],
     parameters: Mapping[str, object],
 ) -> dict[str, object]:
     """Return ``init`` if the initial weights change: the default, or zeros in the last layer."""

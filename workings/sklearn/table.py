@@ -296,7 +296,12 @@ def text_classes(classes: Array) -> Array:
     return np.arange(len(classes))
 
 
-def learn_columns(table: Mapping[str, object], target: str, scale: tuple[float, float] | None, missing: str) -> Columns:
+def learn_columns(
+    table: Mapping[str, object],
+    target: str,
+    scale: tuple[float, float] | None,
+    missing: str,
+) -> Columns:
     """Learn the encoding of each column; constant columns are left out, unless all are constant."""
     found = [learn_column(name, values, missing) for name, values in table.items()]
     kept = [column for column, varies in found if varies] or [column for column, _ in found]

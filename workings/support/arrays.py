@@ -7,7 +7,7 @@ network would train on the wrong numbers without an error.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -15,6 +15,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from workings.errors import InputError
 from workings.support.conversion import GAP_FIX, as_array, at_position, is_missing, is_real
 from workings.support.sparse import DENSE_AT_ONCE, SparseRows, is_sparse
+
+if TYPE_CHECKING:
+    from workings.support.interfaces import Shaped, SparseMatrix
 
 Array = NDArray[Any]
 Values = Any  # a number or an array; formulas accept both
@@ -56,7 +59,7 @@ def as_features(X: ArrayLike, dtype: DTypeLike, n_in: int | None = None, name: s
         If ``X`` is not two-dimensional, empty, not numeric, not finite or of another width.
     """
     if isinstance(X, SparseRows) or is_sparse(X):
-        matrix: Any = X.matrix if isinstance(X, SparseRows) else X
+        matrix = X.matrix if isinstance(X, SparseRows) else X
         check_table(matrix, n_in, name)
         rows = finite_rows(matrix, dtype, name)
         return rows.dense() if rows.dense_bytes <= DENSE_AT_ONCE else rows
@@ -69,7 +72,7 @@ def as_features(X: ArrayLike, dtype: DTypeLike, n_in: int | None = None, name: s
     return np.ascontiguousarray(as_finite(array, dtype, name))
 
 
-def check_table(array: Any, n_in: int | None, name: str) -> None:
+def check_table(array: Shaped, n_in: int | None, name: str) -> None:
     """Raise unless an array has two dimensions, at least one row, and the expected number of columns."""
     if array.ndim == 1:
         raise InputError(
@@ -84,7 +87,7 @@ def check_table(array: Any, n_in: int | None, name: str) -> None:
         raise InputError(f"{name} has {array.shape[1]} columns (shape {array.shape}), but this network takes {n_in}.")
 
 
-def finite_rows(matrix: Any, dtype: DTypeLike, name: str) -> SparseRows:
+def finite_rows(matrix: SparseMatrix, dtype: DTypeLike, name: str) -> SparseRows:
     """Cast a sparse matrix to ``dtype``; raise for non-numeric and non-finite values, like ``as_finite``."""
     rows = matrix.tocsr()
     if rows.dtype.kind not in "biuf":

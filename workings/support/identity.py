@@ -7,6 +7,7 @@ as ``pickle`` would store them.  Functions and classes of installed packages are
 
 from __future__ import annotations
 
+import builtins
 import copyreg
 import dataclasses
 import dis
@@ -14,11 +15,12 @@ import functools
 import hashlib
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workings.errors import InputError
 from workings.support.arrays import describe
@@ -93,42 +95,42 @@ class Identification:
             return self.wrapper(value)
         return self.object(value)
 
-    def list(self, value: Any) -> str:
+    def list(self, value: Sequence[object]) -> str:
         """Return the text of a list or tuple."""
         inner = ", ".join(map(self.text, value))
         return f"[{inner}]" if type(value) is list else f"({inner})"
 
-    def set(self, value: Any) -> str:
+    def set(self, value: Collection[object]) -> str:
         """Return the text of a set, whose order differs from process to process."""
         return f"{{{', '.join(sorted(map(self.text, value)))}}}"
 
-    def dict(self, value: Any) -> str:
+    def dict(self, value: Mapping[Any, object]) -> str:
         """Return the text of a mapping."""
         return f"{{{', '.join(f'{self.text(key)}: {self.text(item)}' for key, item in value.items())}}}"
 
-    def bytes(self, value: Any) -> str:
+    def bytes(self, value: builtins.bytes) -> str:
         """Return the text of bytes."""
         return f"{len(value)} bytes {checksum(bytes(value))}"
 
-    def array(self, value: Any) -> str:
+    def array(self, value: NDArray[np.generic]) -> str:
         """Return the text of an array."""
         content = self.list(value.ravel().tolist()).encode() if value.dtype.hasobject else value.tobytes()
         return f"array of shape {value.shape} and type {value.dtype} {checksum(content)}"
 
-    def module(self, value: Any) -> str:
+    def module(self, value: types.ModuleType) -> str:
         """Return the name of a module."""
         return f"module {value.__name__}"
 
-    def partial(self, value: Any) -> str:
+    def partial(self, value: functools.partial[object]) -> str:
         """Return the text of a function with some of its arguments."""
         arguments = [*map(self.text, value.args), *(f"{name}={self.text(v)}" for name, v in value.keywords.items())]
         return f"partial({', '.join([self.text(value.func), *arguments])})"
 
-    def method(self, value: Any) -> str:
+    def method(self, value: types.MethodType) -> str:
         """Return the text of a method of an object."""
         return f"{self.text(value.__func__)} of {self.text(value.__self__)}"
 
-    def builtin(self, value: Any) -> str:
+    def builtin(self, value: types.BuiltinFunctionType) -> str:
         """Return the text of a function that is not written in Python."""
         owner = getattr(value, "__self__", None)
         if owner is None or isinstance(owner, types.ModuleType):
@@ -142,7 +144,7 @@ class Identification:
                 return f"numpy.{value.__name__}"
         return self.text_of_unknown(value)
 
-    def vectorized(self, value: Any) -> str:
+    def vectorized(self, value: np.vectorize) -> str:
         """Return the text of a function that ``np.vectorize`` made, without what it keeps between calls."""
         settings = (value.otypes, value.signature, value.excluded)
         return f"vectorize({self.text(value.pyfunc)}, {self.text(settings)})"
@@ -152,7 +154,7 @@ class Identification:
         options = getattr(value, "targetoptions", None)  # of Numba
         return f"{self.text(type(value))} of {self.text(value.__wrapped__)} {self.text(options)}"
 
-    def function(self, value: Any) -> str:
+    def function(self, value: types.FunctionType) -> str:
         """Return the text of a function that is written in Python."""
         name = value.__name__
         if is_installed(value.__module__) and "<" not in value.__qualname__:
@@ -193,7 +195,7 @@ class Identification:
         names = (code.co_names, code.co_varnames[: code.co_argcount + code.co_kwonlyargcount], code.co_freevars)
         return f"{code.co_code.hex()} {names} {constants}"
 
-    def kind(self, value: Any) -> str:
+    def kind(self, value: type) -> str:
         """Return the text of a class."""
         name = f"{value.__module__}.{value.__qualname__}"
         if is_installed(value.__module__):

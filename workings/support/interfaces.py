@@ -8,7 +8,7 @@ works, too.  The types of fitted estimators and modules are those of their libra
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,10 +18,25 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
+class Shaped(Protocol):
+    """A matrix of any kind: an array, a sparse matrix, or rows on disk."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of rows and columns."""
+        ...
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        ...
+
+
 class SparseMatrix(Protocol):
     """A sparse matrix or array of SciPy in CSR form."""
 
     shape: tuple[int, ...]
+    ndim: int
     dtype: np.dtype[np.generic]
     data: NDArray[np.generic]
     indices: NDArray[np.integer]
@@ -70,6 +85,18 @@ class Executor(Protocol):
 
     def submit(self, function: Callable[..., R], /, *arguments: object, **settings: object) -> Future[R]:
         """Start a task: a call of a function."""
+        ...
+
+
+class Client(Executor, Protocol):
+    """A client that takes futures as arguments of tasks, such as Dask's."""
+
+    def scatter(self, data: object, /, **settings: object) -> object:
+        """Send data to the workers; return a future of it."""
+        ...
+
+    def gather(self, futures: object, /) -> Any:
+        """Return the results of one future, or of a list of them."""
         ...
 
 

@@ -175,7 +175,15 @@ class ShareOfBlocks:
     The share is drawn at random in each block, with the seed, and has its number of rows to within one.
     """
 
-    def __init__(self, rows: RowStream, starts: NDArray[np.int64], share: float, seed: int, *, held_out: bool) -> None:
+    def __init__(
+        self,
+        rows: RowStream,
+        starts: NDArray[np.int64],
+        share: float,
+        seed: int,
+        *,
+        held_out: bool,
+    ) -> None:
         self.rows, self.seed, self.held_out = rows, seed, held_out
         ends = np.append(starts[1:], len(rows))
         until = np.round(share * np.append(0, ends)).astype(np.int64)  # rows held out of the blocks before

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -100,7 +100,7 @@ class SparseRows:
         return np.ascontiguousarray(self.matrix.toarray())
 
 
-def is_sparse(X: object) -> bool:
+def is_sparse(X: object) -> TypeGuard[SparseMatrix]:
     """Return whether an object is a sparse matrix or array of SciPy.
 
     >>> from scipy import sparse

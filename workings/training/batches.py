@@ -10,13 +10,13 @@ import functools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from workings.engines.contract import Stretch
 from workings.model.model import Model
-from workings.support.arrays import Array, as_random, put_state, state_of
+from workings.support.arrays import Array, Values, as_random, put_state, state_of
 from workings.training.learning_rate import LearningRate
 from workings.training.rows import Rows
 
@@ -224,11 +224,11 @@ def batch_bounds(rows: int, batch_size: int) -> Array:
     return np.column_stack([begins, np.minimum(begins + batch_size, rows)])
 
 
-def one_batch(stretch: Stretch, index: int) -> dict[str, object]:
+def one_batch(stretch: Stretch, index: int) -> dict[str, Values]:
     """Return the inputs of one step of a stretch by name."""
     start, stop = map(int, stretch.batches[index])
     rows = slice(start, stop) if stretch.order is None else stretch.order[start:stop]
-    given: dict[str, Any] = {"X": stretch.X[rows], "y": stretch.y[rows], "n": stop - start}
+    given: dict[str, Values] = {"X": stretch.X[rows], "y": stretch.y[rows], "n": stop - start}
     given["w"] = None if stretch.w is None else stretch.w[rows]
     given |= {name: array[start:stop] for name, array in stretch.draws.items()}
     return given | {"lr": float(stretch.lr[index]), "t": stretch.first_step + index}

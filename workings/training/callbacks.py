@@ -125,7 +125,7 @@ class Callback(CheckedKeywords):
         """
         return 1
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """Return the settings that change the training, by name; a checkpoint of a run with others is refused."""
         return {}
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from workings.errors import InputError, count_of
 from workings.metrics import LOWER_IS_BETTER, METRICS
+from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.support.ranges import as_number, as_plain, as_whole_number
 from workings.training.callbacks import Callback, RunningTraining
@@ -44,7 +45,7 @@ class EarlyStopping(Callback):
 
     def __init__(
         self,
-        monitor: str | Callable[[Any], float] = "val_loss",
+        monitor: str | Callable[[Model], float] = "val_loss",
         *,
         patience: int = 10,
         min_delta: float = 0.0,
@@ -133,7 +134,7 @@ class EarlyStopping(Callback):
         if self.kept:
             training.network.set_values(self.kept)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         names = ("monitor", "patience", "min_delta", "higher_is_better")
         return {name: getattr(self, name) for name in names}
 

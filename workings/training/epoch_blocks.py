@@ -187,7 +187,12 @@ class EpochBlocks:
         evaluation, self.objectives, self.rates = self.evaluation, np.zeros(epochs), np.zeros(epochs)
         cuts = self.cuts(epochs) if self.uses_background() else [0, epochs]
         do: Callable[..., BackgroundTask[Any]] = self.background.task if len(cuts) > 2 else BackgroundTask
-        first, waiting, measured, seconds = list[BackgroundTask[Any]](), list[BackgroundTask[Measured]](), 0, 0.0
+        first, waiting, measured, seconds = (
+            list[BackgroundTask[tuple[float, Array]]](),
+            list[BackgroundTask[Measured]](),
+            0,
+            0.0,
+        )
         if evaluation.passes_for_loss:
             first = [do(evaluation.measure, evaluation.rows, epoch_of_one(self.model, state.values))]
         for start, stop in pairwise(cuts):

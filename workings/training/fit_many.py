@@ -25,7 +25,7 @@ from workings.training.fit import train, undoing
 from workings.training.history import History
 from workings.training.loop import run_until_end
 from workings.training.recipe import Labels, Recipe, Validation
-from workings.training.step_runners import MOST_TOGETHER, Waiting, run_pending
+from workings.training.step_runners import MOST_TOGETHER, PendingSteps, Waiting, run_pending
 from workings.training.training import Training
 from workings.training.training_data import TrainingData, prepare
 
@@ -169,7 +169,7 @@ class SharedRows:
 
     def __init__(self, X: ArrayLike, y: ArrayLike) -> None:
         self.X, self.y = X, y
-        self.known: dict[Any, TrainingData] = {}
+        self.known: dict[object, TrainingData] = {}
 
     def prepared(self, model: Model, recipe: Recipe) -> TrainingData:
         """Check and encode the rows for a model, and build it, as ``prepare`` does."""
@@ -264,7 +264,7 @@ class TogetherRun:
             except BaseException as error:
                 self.end_all(error)
 
-    def proceed(self, number: int, answer: Any) -> Any:
+    def proceed(self, number: int, answer: Any) -> PendingSteps | None:
         """Let a training continue; return the steps that it waits for, or None if it is done."""
         try:
             return self.going[number].send(answer)

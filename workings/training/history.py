@@ -64,7 +64,7 @@ class History(Mapping[str, list[float]]):
         self.engine = ""
         self.stopped = ""
         self.seconds = 0.0
-        self.settings: dict[str, Any] = {}
+        self.settings: dict[str, Any] = {}  # see ``Recipe.summary``
         self.begun: dict[str, Array] = {}
         self.validation: Rows | None = None
         self.diagnosis: object = None

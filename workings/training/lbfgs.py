@@ -6,8 +6,9 @@ its gradient, SciPy's L-BFGS-B chooses the parameters, and each of its iteration
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,12 +21,17 @@ from workings.support.arrays import Array
 from workings.support.interruption import interrupted_afterwards
 from workings.training.rows import Rows
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from scipy.optimize import OptimizeResult
+
 Objective = Callable[[Array], tuple[float, Array]]
 
 
 def minimize(
     objective: Objective, start: Array, settings: LBFGS, iterations: int, after: Callable[[Array, float], bool]
-) -> Any:
+) -> OptimizeResult:
     """Minimize an objective with SciPy's L-BFGS-B and return SciPy's result.
 
     Parameters
@@ -47,25 +53,27 @@ def minimize(
     """
     optimize = scipy_optimize()
 
-    def callback(intermediate_result: Any) -> None:
+    def callback(intermediate_result: OptimizeResult) -> None:
         if after(intermediate_result.x, float(intermediate_result.fun)):
             raise StopIteration
 
     options = scipy_options(settings, iterations)
-    return optimize.minimize(objective, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
+    found: OptimizeResult = optimize.minimize(
+        objective, start, jac=True, method="L-BFGS-B", callback=callback, options=options
+    )
+    return found
 
 
-def scipy_optimize() -> Any:
+def scipy_optimize() -> ModuleType:
     """Return SciPy's module ``optimize``."""
     try:
         with interrupted_afterwards():
-            from scipy import optimize
+            return importlib.import_module("scipy.optimize")
     except ImportError as error:
         raise MissingExtraError("SciPy", "sklearn") from error
-    return optimize
 
 
-def scipy_options(settings: LBFGS, iterations: int) -> dict[str, Any]:
+def scipy_options(settings: LBFGS, iterations: int) -> dict[str, float]:
     """Return the settings under SciPy's names."""
     return {
         "maxiter": iterations,

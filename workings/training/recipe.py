@@ -23,7 +23,7 @@ from workings.training.callbacks import Callback
 from workings.training.parallel.settings import Workers, checked_workers
 
 Validation = tuple[ArrayLike, ArrayLike] | float | None
-Labels = Mapping[Any, float] | str | None
+Labels = Mapping[Any, float] | str | None  # the weight of each label
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Recipe:
     epochs: int
     batch_size: int | None = 32
     shuffle: bool = True
-    validation: Any = None
+    validation: Any = None  # as in ``fit``, or rows that were prepared already
     sample_weight: ArrayLike | None = None
     class_weight: Labels = None
     metrics: Sequence[str] | Mapping[str, Metric] = ()

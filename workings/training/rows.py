@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -12,6 +12,14 @@ from workings.support.arrays import Array, Features
 from workings.support.row_stream import RowStream, ShareOfBlocks, read_ahead
 
 RUNS = 10  # of consecutive rows in a sample of rows on disk
+
+
+class RowSource(Protocol):
+    """Rows, in memory or elsewhere, of which some can be taken."""
+
+    def take(self, chosen: Array | slice) -> Rows:
+        """Return some of the rows."""
+        ...
 
 
 class Rows(NamedTuple):

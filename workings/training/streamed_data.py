@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import DTypeLike
 
 from workings.errors import InputError
 from workings.model.model import Model, as_weights
 from workings.model.targets import LabelTargets, Targets
-from workings.support.arrays import Array, as_features, check_table, working_dtype
+from workings.support.arrays import Array, Features, as_features, check_table, working_dtype
 from workings.support.row_stream import RowStream, stream_of
 from workings.training.class_weights import weights_of_classes, weights_of_rows, with_labels
 from workings.training.recipe import Labels, Recipe, check_share
@@ -33,8 +32,8 @@ def streamed_rows(model: Model, X: RowStream, y: object, recipe: Recipe) -> tupl
     targets, given = stream_of(y, X, "y"), model.targets
     learned = given.learn_from_stream(targets)
     features = X.mapped(lambda rows: as_features(rows, dtype, X.shape[1]), X.shape[1], dtype)
-    encoded: Any = learned.encode_stream(targets, dtype)
-    w: Any = None if recipe.sample_weight is None else stream_of_weights(recipe.sample_weight, X, dtype)
+    encoded: Features = learned.encode_stream(targets, dtype)
+    w: Features = None if recipe.sample_weight is None else stream_of_weights(recipe.sample_weight, X, dtype)
     if recipe.class_weight is not None:
         w = stream_of_class_weights(w, recipe.class_weight, encoded, with_labels(learned))
     if model.n_in is None:
@@ -64,11 +63,11 @@ def split_stream(rows: Rows, share: float, model: Model) -> tuple[Rows, Rows]:
 def streamed_validation(model: Model, targets: Targets, X: RowStream, y: object) -> Rows:
     """Return a validation set as streams."""
     features = model.checked_stream(X, "validation X")
-    encoded: Any = targets.encode_stream(stream_of(y, X, "validation y"), model.dtype)
+    encoded: Features = targets.encode_stream(stream_of(y, X, "validation y"), model.dtype)
     return Rows(features, encoded)
 
 
-def stream_of_weights(given: object, X: RowStream, dtype: object) -> RowStream:
+def stream_of_weights(given: object, X: RowStream, dtype: DTypeLike) -> RowStream:
     """Return sample weights as a stream, of shape (n, 1)."""
 
     def convert(w: Array) -> Array:

@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, ClassVar, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -40,8 +40,11 @@ from workings.training.step_runners import Steps, epoch_of_one, make_steps
 from workings.training.streamed_batches import StreamedBatches
 from workings.training.training_data import TrainingData
 
+if TYPE_CHECKING:
+    from scipy.optimize import OptimizeResult
+
 VALIDATION_ROWS = 1000  # that a history keeps for the doctor
-FirstLook = Callable[["Training"], Any]  # examines a training before its first step; returns its diagnosis
+FirstLook = Callable[["Training"], object]  # examines a training before its first step; returns its diagnosis
 
 
 class Record(NamedTuple):
@@ -108,7 +111,7 @@ class Training:
         network.set_targets(data.targets)
         self.history = History()
         self.epoch, self.stopped = 0, ""
-        self.result: Any = None  # SciPy's result of L-BFGS
+        self.result: OptimizeResult | None = None  # SciPy's result of L-BFGS
         self.check_monitors()
         self.set_steps(engine, fits)
         self.history.settings = recipe.summary()
@@ -346,7 +349,8 @@ class Training:
 
     def remember(self) -> None:
         """Remember the state after the last recorded epoch."""
-        self.record = Record(self.state, self.history.epochs, dict(self.learning_rate.plateau), self.batches.position())
+        plateau, position = dict(self.learning_rate.plateau), self.batches.position()
+        self.record = Record(self.state, self.history.epochs, plateau, position)
 
     def return_to_record(self) -> None:
         """Return to the end of the last recorded epoch: parameters, history, learning rate and random draws."""

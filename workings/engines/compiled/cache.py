@@ -72,7 +72,8 @@ def file_name(key: str) -> str:
 
 def find(key: str) -> bytes | None:
     """Return the machine code with a key, from the first folder that has it; None if there is none to trust."""
-    return next(filter(None, (read(folder / file_name(key), key) for folder in folders() if is_trusted(folder))), None)
+    found = (read(folder / file_name(key), key) for folder in folders() if is_trusted(folder))
+    return next(filter(None, found), None)
 
 
 def read(path: Path, key: str) -> bytes | None:

@@ -13,7 +13,6 @@ import itertools
 import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -131,7 +130,7 @@ class SourceWriter:
     carried: Mapping[str, str]  # the name of a final value -> the name of the array that it overwrites
     sizes: Mapping[str, str]  # dimension -> code for its size
     outputs: Sequence[str]  # targets of the operations whose values are recorded
-    names: dict[Any, str] = field(default_factory=dict)
+    names: dict[object, str] = field(default_factory=dict)
     helpers: dict[str, str] = field(default_factory=dict)  # functions of the program -> their source
     used: set[str] = field(default_factory=set)  # functions that must be imported
     stored: set[str] = field(default_factory=set)  # names that need an array

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -65,15 +64,15 @@ class PreparedRun:
     """
 
     source: GeneratedSource
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.floating]
     changed: list[Array]
     first: int
     by_step: list[Array]
-    fixed: list[object]
+    fixed: list[float | Array]
     sliced: list[Array]
     objectives: Array
 
-    def arguments(self, part: slice, shared: Sequence[object]) -> tuple[Any, ...]:
+    def arguments(self, part: slice, shared: Sequence[float | Array]) -> tuple[float | Array, ...]:
         """Return the arguments for some of the steps; ``shared`` are those that all runs share."""
         steps, slices = ([array[part] for array in arrays] for arrays in (self.by_step, self.sliced))
         return (*steps, self.first + part.start, *shared, *self.fixed, *slices)
@@ -172,7 +171,7 @@ class CompiledEngine:
             memory, waiting = memory_for(source, team, dtype), [(run, 0) for run in runs]
             while waiting:
                 parts = next_parts(waiting, max(int(LONGEST_CALL / self.seconds_per_step), 1))
-                shared = (source.block, memory, stop_flag, *team)
+                shared: tuple[float | Array, ...] = (source.block, memory, stop_flag, *team)
                 call = train.calls([run.arguments(part, shared) for run, part in parts])
                 if source.sections:
                     set_section_function(team[0], source, call)
@@ -210,12 +209,14 @@ class CompiledEngine:
 
     def arguments(
         self, source: GeneratedSource, stretch: Stretch, values: Mapping[str, Array]
-    ) -> tuple[list[Any], list[Array]]:
+    ) -> tuple[list[float | Array], list[Array]]:
         """Return the program's arguments of the function: those for all steps, and those with one entry per step."""
         arrays = {"X": stretch.X, "y": stretch.y, "w": stretch.w, **stretch.draws, **values}
         order = [] if stretch.order is None else [np.ascontiguousarray(stretch.order, dtype=np.int64)]
-        rows, whole = ([np.ascontiguousarray(arrays[name]) for name in names] for names in (source.rows, source.whole))
-        fixed = [*map(float, self.program.constants.values()), *order, *stretch.kept.values(), *rows]
+        rows = [np.ascontiguousarray(arrays[name]) for name in source.rows]
+        whole = [np.ascontiguousarray(arrays[name]) for name in source.whole]
+        constants = map(float, self.program.constants.values())
+        fixed: list[float | Array] = [*constants, *order, *stretch.kept.values(), *rows]
         return (fixed, whole) if self.by_step else ([*fixed, *whole], [])
 
 

@@ -340,7 +340,13 @@ class Builder:
         self.begin(after)
 
     @contextlib.contextmanager
-    def loop_with(self, start: Value, stop: Value, starts: Sequence[Value], step: Value = ONE) -> Iterator[LoopValues]:
+    def loop_with(
+        self,
+        start: Value,
+        stop: Value,
+        starts: Sequence[Value],
+        step: Value = ONE,
+    ) -> Iterator[LoopValues]:
         """Write a loop that runs at least once; the context replaces the values that go to the next iteration."""
         before, body, after = self.block, self.label(), self.label()
         self.begin(body)

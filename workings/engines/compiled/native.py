@@ -115,7 +115,7 @@ def type_of(argument: Argument) -> ArgumentType:
 
 
 @functools.cache
-def name_of_dtype(dtype: np.dtype[Any]) -> str:
+def name_of_dtype(dtype: np.dtype[np.floating]) -> str:
     """Return the name of a dtype, which NumPy puts together anew each time."""
     return dtype.name
 

@@ -254,7 +254,15 @@ def emit_copy(
     return ()
 
 
-def transpose(source: int, source_row: int, target: int, target_row: int, rows: int, columns: int, like: float) -> None:
+def transpose(
+    source: int,
+    source_row: int,
+    target: int,
+    target_row: int,
+    rows: int,
+    columns: int,
+    like: float,
+) -> None:
     """Transpose a square of one vector's width, of which ``rows`` and ``columns`` exist."""
 
 

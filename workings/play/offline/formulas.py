@@ -173,7 +173,10 @@ def initializer_entry(catalogue: Catalogue, name: str) -> Node:
     return catalogue.node(expression, type(initializer).__call__, {"rng", "shape"})
 
 
-def catalogue_of(regularizers: Mapping[str, type[Regularizer]], schedules: JsonObject) -> tuple[JsonObject, list[str]]:
+def catalogue_of(
+    regularizers: Mapping[str, type[Regularizer]],
+    schedules: JsonObject,
+) -> tuple[JsonObject, list[str]]:
     """Return all entries as plain values, and the lines of JavaScript of functions that are not straight-line code.
 
     ``schedules`` maps each name to the texts of a schedule whose rate and steps are marks.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -24,7 +23,7 @@ from workings.readings.javascript.recorded import Recorded, as_seeded, record
 from workings.readings.script.settings import MOST_INLINE, arrays_of
 from workings.support.notebook import Text
 from workings.training.callbacks import Callback
-from workings.training.recipe import Recipe
+from workings.training.recipe import Labels, Recipe
 
 MONITORS = (None, "loss", "val_loss")
 
@@ -41,7 +40,7 @@ def javascript(
     data_file: str | None = None,
     validation: object = None,
     sample_weight: ArrayLike | None = None,
-    class_weight: Mapping[Any, float] | str | None = None,
+    class_weight: Labels = None,
     metrics: Sequence[str] | Mapping[str, Metric] = (),
     callbacks: Sequence[Callback] = (),
     running_loss: bool = False,

@@ -24,7 +24,7 @@ from workings.readings.javascript.recorded import Recorded
 from workings.readings.javascript.statements import WIDTH, JavaScriptStatementWriter, comment, wrapped
 from workings.schedules import Constant, monitor_of
 from workings.support.arrays import Array
-from workings.tables.columns import CategoryColumn, Columns, columns_in, filled, original, standard
+from workings.tables.columns import CategoryColumn, Column, Columns, columns_in, filled, original, standard
 from workings.training.recipe import Recipe
 from workings.version import __version__
 
@@ -107,7 +107,7 @@ class ModuleDraft:
         return {name: value for name, value in found.items() if name in used}
 
     @functools.cached_property
-    def functions(self) -> Mapping[str, Any]:
+    def functions(self) -> Mapping[str, Callable[..., object]]:
         """The functions that the statements call by name."""
         return {**self.inference.functions, **self.whole.functions}
 
@@ -159,7 +159,7 @@ class ModuleDraft:
     def rate(self) -> str:
         """The learning rate of step ``t``, counted from 0, as a Python expression; empty if it follows a value."""
         assert self.optimizer is not None
-        schedule: Any = self.optimizer.schedule
+        schedule = self.optimizer.schedule
         if monitor_of(schedule) is not None:
             self.copied.functions[PLATEAU] = inlined_method(schedule, "follow", PLATEAU)
             return ""
@@ -231,7 +231,7 @@ class ModuleDraft:
     def settings(self) -> list[str]:
         """Return the settings of the training, and the names of values."""
         network, recipe = self.network, self.recipe
-        found: dict[str, Any] = {"weighted": self.is_weighted, "isSum": network.loss.reduction == "sum"}
+        found: dict[str, object] = {"weighted": self.is_weighted, "isSum": network.loss.reduction == "sum"}
         found["fewestRows"] = max(layer.fewest_rows for layer in network.layers)
         if recipe is not None:
             found |= {"epochs": recipe.epochs, "batchSize": recipe.batch_size, "shuffle": bool(recipe.shuffle)}
@@ -462,10 +462,11 @@ def labels_code(labels: Array) -> str:
     return f"np.array({literal(labels.tolist())})"
 
 
-def column_code(column: Any) -> str:
+def column_code(column: Column) -> str:
     """Return the description of a table's column as the entries of an object."""
     if isinstance(column, CategoryColumn):
-        found = {"categories": list(column.categories), "fill": column.fill, "unknown": column.unknown}
+        known = list(column.categories)
+        found: dict[str, object] = {"categories": known, "fill": column.fill, "unknown": column.unknown}
     else:
         found = {"mean": column.mean, "std": column.std, "fill": column.fill}
     return ", ".join(f"{name}: {literal(value)}" for name, value in {"name": column.name, **found}.items())

@@ -6,9 +6,8 @@ Each function takes the values that its statements read by name, and returns all
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from workings.program.program import STAGE_WORDS, Program, Shape, Statement, show_shape
 from workings.readings.javascript.expressions import Expressions
@@ -36,7 +35,7 @@ class JavaScriptStatementWriter:
 
     names: Names
     constants: Mapping[str, float]
-    functions: Mapping[str, Any]
+    functions: Mapping[str, Callable[..., object]]
     shapes: Mapping[str, Shape] = field(default_factory=dict)
 
     def function(self, name: str, words: str, program: Program, carried: Sequence[str] = ()) -> list[str]:

@@ -33,7 +33,7 @@ from workings.support.arrays import Array
 from workings.support.atomic_files import write_bytes
 from workings.support.notebook import Text
 from workings.training.callbacks import Callback
-from workings.training.recipe import Recipe
+from workings.training.recipe import Labels, Recipe
 
 if TYPE_CHECKING:
     from workings.model.model import Model
@@ -51,7 +51,7 @@ def script(
     data_file: str | None = None,
     validation: tuple[ArrayLike, ArrayLike] | float | Held | None = None,
     sample_weight: ArrayLike | None = None,
-    class_weight: Mapping[Any, float] | str | None = None,
+    class_weight: Labels = None,
     metrics: Sequence[str] | Mapping[str, Metric] = (),
     callbacks: Sequence[Callback] = (),
     running_loss: bool = False,
@@ -141,7 +141,7 @@ def write_sections(settings: ScriptSettings) -> str:
     return draft.text()
 
 
-def save_script(network: Model, path: str | Path, *, data: Any = None, **settings: Any) -> list[Path]:
+def save_script(network: Model, path: str | Path, *, data: object = None, **settings: Any) -> list[Path]:
     """Write a script to a file; large data or weights are written to ``.npz`` files in the same folder.
 
     Returns

@@ -50,7 +50,8 @@ def read_table(draft: ScriptDraft, columns: Columns) -> None:
     marked = tuple(sources) if filled else ()
     draft.copied.add("read_columns", read_columns)
     draft.comment("The file is read from the current folder.")
-    given = [string_literal(str(draft.settings.path)), names_tuple(numbers), *([names_tuple(marked)] if filled else [])]
+    given = [string_literal(str(draft.settings.path)), names_tuple(numbers)]
+    given += [names_tuple(marked)] if filled else []
     forms = {column.name: column.form for column in columns.numbers} | {target: columns.target_form}
     formats = [names_tuple((name, form.decimal, form.thousands, form.unit)) for name, form in forms.items() if form]
     if formats:

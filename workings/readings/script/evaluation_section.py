@@ -6,7 +6,6 @@ Values are computed in the same chunks of rows as in training, so that they have
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from workings.metrics import OF_SEVERAL, Metric
 from workings.program.program import Program
@@ -118,8 +117,8 @@ def write_metrics(draft: ScriptDraft, metrics: Mapping[str, Metric], y: str, bef
     """Write the metrics of the predictions p."""
     draft.assign("true, found", f"{decoding(draft, y)[1]}, {decoding(draft, 'p')[1]}", INDENT)
     for name, metric in metrics.items():
-        several: Any = OF_SEVERAL.get(metric)
-        function: Callable[..., Any] = several or metric
+        several = OF_SEVERAL.get(metric)
+        function: Callable[..., object] = several or metric
         draft.copied.add(function.__name__, function)
         value = f"{function.__name__}(true, {'found[None])[0]' if several else 'found)'}"
         draft.write(f"measures[{string_literal(before + name)}].append(float({value}))", indent=INDENT)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import inspect
 import types
-from typing import Any
 
 import numpy as np
 
 from workings.errors import InputError
 from workings.initializers import Given
-from workings.layers import FullyConnected, number_layers
+from workings.layers import FullyConnected, Layer, number_layers
 from workings.program.program import show_shape, text_of
 from workings.readings.copying import inlined_call
 from workings.readings.script.draft import ScriptDraft
@@ -60,14 +59,14 @@ def write_random_state(draft: ScriptDraft) -> None:
     draft.lines += ["# fmt: on"]
 
 
-def plain(state: object) -> Any:
+def plain(state: object) -> object:
     """Convert arrays in a state to lists."""
     if isinstance(state, dict):
         return {name: plain(value) for name, value in state.items()}
     return state.tolist() if isinstance(state, (np.ndarray, np.generic)) else state
 
 
-def write_drawn(draft: ScriptDraft, layer: Any, number: str, width: int) -> None:
+def write_drawn(draft: ScriptDraft, layer: Layer, number: str, width: int) -> None:
     """Write code that draws a layer's initial values."""
     start = layer.start(np.random.default_rng(0), width)
     initializers = layer.initializers if isinstance(layer, FullyConnected) else {}

@@ -148,7 +148,7 @@ class ScriptSettings:
             raise InputError(f"{self.path} has no column {', '.join(map(repr, absent))}, which the network needs.")
 
     @functools.cached_property
-    def table(self) -> Mapping[str, Sequence[Any]] | None:
+    def table(self) -> Mapping[str, Sequence[object]] | None:
         """The columns of the table's file as text; None if the file does not exist."""
         return read_columns(self.path or "", ()) if self.is_table and Path(self.path or "").exists() else None
 

@@ -36,7 +36,7 @@ def write_training(draft: ScriptDraft, optimizer: Part) -> None:
     check_names(program)
     inside = program.needed_for(*program.carried) if needs_objective(settings) else program
     write_functions(draft)
-    schedule: Any = optimizer.schedule
+    schedule = optimizer.schedule
     counts = "t" in inside.inputs or (optimizer.monitor is None and not isinstance(schedule, Constant))
     draft.section("Training")
     draft.constants(program)

@@ -24,6 +24,7 @@ from workings.optimizers import (
     ClipByValue,
     Decay,
     Freeze,
+    UpdateMethod,
 )
 from workings.readings.translate.formatting import plain
 from workings.regularizers import L1, L2, REGULARIZERS, L2PerRow
@@ -118,12 +119,12 @@ class TranslationPlan:
         return weights if all(weights) else None
 
     @property
-    def parts(self) -> Sequence[Any]:
+    def parts(self) -> Sequence[UpdateMethod]:
         """The parts of the optimizer chain in order; the last is the optimizer itself."""
         return self.recipe.optimizer.parts
 
     @property
-    def last(self) -> Any:
+    def last(self) -> Any:  # whose constants the writers read, after they asked for its kind
         """The optimizer at the end of the chain."""
         return self.parts[-1]
 
@@ -137,7 +138,7 @@ class TranslationPlan:
         return [float(part.weight_decay) for part in self.parts if isinstance(part, (Decay, AdamW))]
 
     @functools.cached_property
-    def steps(self) -> list[tuple[Any, list[str]]]:
+    def steps(self) -> list[tuple[UpdateMethod, list[str]]]:
         """Each part with the names of the parameters that it acts on."""
         names, found = self.parameter_names, []
         for part in self.parts:

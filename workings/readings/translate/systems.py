@@ -7,8 +7,8 @@ each relevant difference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from workings.errors import unknown_name
 from workings.optimizers import LBFGS, Part
@@ -16,7 +16,7 @@ from workings.readings.translate import keras_writer, sklearn_writer, torch_writ
 from workings.readings.translate.plan import TranslationPlan
 from workings.readings.translate.translated_code import Translation
 from workings.readings.translate.translation_writer import TranslationWriter
-from workings.training.recipe import Recipe
+from workings.training.recipe import Labels, Recipe
 
 if TYPE_CHECKING:
     from workings.model.model import Model
@@ -40,7 +40,7 @@ def translate(
     shuffle: bool = True,
     weights: str = "draw",
     sample_weight: bool = False,
-    class_weight: Mapping[Any, float] | str | None = None,
+    class_weight: Labels = None,
     validation: bool = False,
 ) -> Translation:
     """Translate a network and its training to code for another system.

@@ -10,7 +10,6 @@ import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from workings.model.targets import Targets
 from workings.optimizers import Part
 from workings.program.program import Program
 from workings.program.step import step_program, update_program
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 from workings.support.sparse import SparseRows
 from workings.training.batches import Batches
 from workings.training.parallel.checks import check_additive, check_network
@@ -59,7 +58,7 @@ class ParallelEngine:
 
     def __init__(self, model: Model, rows: Rows, targets: Targets, job: Job, workers: Workers) -> None:
         self.model, self.rows, self.job, self.settings = model, rows, job, workers
-        data: Any = Rows(rows.X, rows.y)
+        data: Rows | RowsInFile = Rows(rows.X, rows.y)
         if workers.data is not None:
             data = RowsInFile(workers.data, targets, model.n_in or 1, model.dtype.name)
             data.check(rows)
@@ -136,7 +135,7 @@ class ParallelEngine:
                 if start + offset < stop
             ]
             shards.append(self.shard(stretch, number, parts, bounds, rates, first))
-        inputs: dict[str, Any] = {"n": bounds[0][1] - bounds[0][0], "lr": rates[0], "t": first}
+        inputs: dict[str, Values] = {"n": bounds[0][1] - bounds[0][0], "lr": rates[0], "t": first}
         if stretch.w is not None:
             inputs["w"] = at_positions(stretch.w, stretch.order, [slice(*bounds[0])])
         return Round(shards, inputs)
@@ -162,7 +161,7 @@ class ParallelEngine:
             None if stretch.w is None else at_positions(stretch.w, stretch.order, parts),
         )  # fmt: skip
 
-    def chosen(self, stretch: Stretch, parts: Sequence[slice]) -> Any:
+    def chosen(self, stretch: Stretch, parts: Sequence[slice]) -> Rows | Array | slice:
         """Return the indices of the rows at some positions; the rows themselves if the stretch has its own rows."""
         positions = parts[0] if len(parts) == 1 else np.concatenate([np.arange(p.start, p.stop) for p in parts])
         where = positions if stretch.order is None else stretch.order[positions]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 
 from workings.errors import InputError, WorkersError, WorkingsError, count_of, first_line
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 from workings.training.parallel.exact_sums import ExactSum
 from workings.training.parallel.files import RowsInFile
 from workings.training.parallel.settings import Workers, is_client, is_communicator, rank_and_size
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from workings.training.rows import Rows
 
 T = TypeVar("T")
+R = TypeVar("R")
+P = ParamSpec("P")
 ATTEMPTS = 4  # to run steps, after workers were lost with what they held
 PAUSE = 1.0  # seconds before the second attempt, in which a worker can restart
 FAN_IN = 4  # contributions that a worker adds up at a time
@@ -46,7 +48,7 @@ class Round(NamedTuple):
     """One exchange: the shards of its steps, and the numbers of the update."""
 
     shards: list[Shard]
-    inputs: dict[str, Any]
+    inputs: dict[str, Values]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -173,10 +175,11 @@ class Executor:
         return isinstance(self.data, RowsInFile)
 
     def results(
-        self, function: Callable[..., Any], values: dict[str, Array], parts: Sequence[Any], *more: Any
-    ) -> list[Any]:
+        self, function: Callable[..., R], values: dict[str, Array], parts: Sequence[T], *more: object
+    ) -> list[R]:
         """Split parts among the workers, and return the result of a function for each group."""
-        data, futures = self.data if self.in_file else None, list[Any]()
+        data = self.data if self.in_file else None
+        futures: list[interfaces.Future[R]] = []
         try:
             for group in split(parts, getattr(self.executor, "_max_workers", len(parts))):
                 futures.append(self.executor.submit(function, self.job, values, data, group, *more))
@@ -220,7 +223,7 @@ class Client:
     are lost with it, the rounds are submitted again.
     """
 
-    def __init__(self, client: Any, job: Job, data: Any) -> None:
+    def __init__(self, client: interfaces.Client, job: Job, data: Rows | RowsInFile) -> None:
         self.client, self.job, self.data = client, job, data
         self.data_future: object = None
         self.is_pure = options(client.submit, pure=False)  # else each argument is hashed
@@ -239,8 +242,7 @@ class Client:
 
     def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
         """Return the losses of the training rows, piece by piece."""
-        found: list[Array] = self.with_retries(self.losses_once, values, pieces)
-        return found
+        return self.with_retries(self.losses_once, values, pieces)
 
     def losses_once(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
         """Submit tasks for the losses, and gather the results."""
@@ -251,11 +253,11 @@ class Client:
         ]
         return [loss for losses in self.client.gather(futures) for loss in losses]
 
-    def with_retries(self, function: Callable[..., object], *arguments: object) -> Any:
+    def with_retries(self, function: Callable[P, R], *arguments: P.args, **settings: P.kwargs) -> R:
         """Call a function that submits tasks; if workers are lost with what they held, call it again."""
         for attempt in range(ATTEMPTS):
             try:
-                return function(*arguments)
+                return function(*arguments, **settings)
             except WorkingsError:
                 raise
             except Exception as error:
@@ -291,7 +293,13 @@ class Client:
             self.data_future = self.client.scatter(self.data, **self.is_broadcast)
         return self.data_future
 
-    def submit(self, place: int, workers: Sequence[str], function: Callable[..., Any], *arguments: Any) -> object:
+    def submit(
+        self,
+        place: int,
+        workers: Sequence[str],
+        function: Callable[..., object],
+        *arguments: object,
+    ) -> object:
         """Submit a task; if workers are known, prefer the one at a place."""
         wishes = {"workers": [workers[place % len(workers)]], "allow_other_workers": True} if workers else {}
         return self.client.submit(function, *arguments, **self.is_pure, **options(self.client.submit, **wishes))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 
 from workings.errors import FileError, InputError, MissingExtraError, first_line
 from workings.model.targets import Targets
-from workings.support.arrays import Array, as_features, describe
+from workings.support.arrays import Array, Features, as_features, describe
 from workings.support.npz import read_npz
 from workings.training.rows import Rows
 
@@ -69,11 +69,11 @@ class RowsInFile:
             raise InputError(f"{name} has other rows than X and y: give fit the rows of the file, in their order.")
 
 
-def checked_source(data: Any) -> Source | None:
+def checked_source(data: object) -> Source | None:
     """Return the paths and names of a file with rows; raise an error for anything else."""
     if data is None:
         return None
-    first, second = (data, "") if isinstance(data, (str, Path)) else (*data, "")[:2] if is_pair(data) else ("", "")
+    first, second = (data, "") if isinstance(data, (str, Path)) else data if is_pair(data) else ("", "")
     needs_second = {".npz": False, ".npy": True, ".parquet": True}.get(Path(first).suffix.lower())
     if needs_second is None or bool(second) != needs_second:
         raise InputError(
@@ -83,7 +83,7 @@ def checked_source(data: Any) -> Source | None:
     return str(first), str(second)
 
 
-def is_pair(data: object) -> bool:
+def is_pair(data: object) -> TypeGuard[tuple[str | Path, str | Path]]:
     """Whether something is a pair of paths or names."""
     return isinstance(data, tuple) and len(data) == 2 and all(isinstance(one, (str, Path)) for one in data)
 
@@ -104,7 +104,7 @@ def times_of(source: Source) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=4)
-def arrays_of(source: Source, times: tuple[int, ...]) -> tuple[Any, Any]:
+def arrays_of(source: Source, times: tuple[int, ...]) -> tuple[Features, Features]:
     """Return X and y of files, which a process opens once; arrays of ``.npy`` files stay on disk."""
     path, other = source
     if path.endswith(".npz"):

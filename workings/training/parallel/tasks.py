@@ -11,7 +11,7 @@ import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,9 +22,9 @@ from workings.engines.kernels.threads import OF_THREAD
 from workings.engines.reference import ReferenceEngine, Runner
 from workings.errors import InputError
 from workings.program.program import Program
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 from workings.training.parallel.exact_sums import MOST, ExactSum, sum_of
-from workings.training.rows import Rows
+from workings.training.rows import Rows, RowSource
 
 ENGINES: dict[str, type[ReferenceEngine] | type[CompiledEngine] | type[JaxEngine]] = {
     kind.name: kind for kind in (ReferenceEngine, CompiledEngine, JaxEngine)
@@ -114,7 +114,7 @@ class Shard(NamedTuple):
     """
 
     number: int
-    rows: Any
+    rows: Rows | Array | slice
     bounds: Array
     weight: float
     shares: Array
@@ -123,9 +123,17 @@ class Shard(NamedTuple):
     draws: Mapping[str, Array]
     w: Array | None = None
 
-    def with_rows(self, data: Any) -> Shard:
+    def with_rows(self, data: RowSource) -> Shard:
         """Return the shard with its rows in place of their indices."""
-        return self if isinstance(self.rows, Rows) else self._replace(rows=data.take(self.rows))
+        return self._replace(rows=taken(self.rows, data))
+
+
+def taken(chosen: Rows | Array | slice, data: RowSource | None) -> Rows:
+    """Return rows as they are, and the rows of the data for indices or a slice."""
+    if isinstance(chosen, Rows):
+        return chosen
+    assert data is not None, "a task gets indices of rows only with the data"
+    return data.take(chosen)
 
 
 class Contribution(NamedTuple):
@@ -135,10 +143,12 @@ class Contribution(NamedTuple):
     objectives: Array
 
 
-def losses_of(job: Job, values: Mapping[str, Array], data: Any, pieces: Sequence[Any]) -> list[Array]:
+def losses_of(
+    job: Job, values: Mapping[str, Array], data: RowSource | None, pieces: Sequence[Rows | slice]
+) -> list[Array]:
     """Return the losses of some rows, piece by piece; a piece is a slice of the rows, or the rows themselves."""
     run = loss_runner(job, threading.get_ident())
-    found = [piece if isinstance(piece, Rows) else data.take(piece) for piece in pieces]
+    found = [taken(piece, data) for piece in pieces]
     return [run({**values, "X": rows.X, "y": rows.y, "n": len(rows.y)})[0] for rows in found]
 
 
@@ -162,7 +172,7 @@ class StepResults(NamedTuple):
 
 
 def contribution(
-    job: Job, values: Mapping[str, Array], data: object, shards: Sequence[Shard], shape: tuple[int, int]
+    job: Job, values: Mapping[str, Array], data: RowSource | None, shards: Sequence[Shard], shape: tuple[int, int]
 ) -> Contribution:
     """Return the part of some shards in the sum over all shards.
 
@@ -188,13 +198,19 @@ def contribution(
     return found
 
 
-def contribution_alone(job: Job, values: Mapping[str, Array] | StepResults, *arguments: Any) -> Contribution:
+def contribution_alone(
+    job: Job,
+    values: Mapping[str, Array] | StepResults,
+    data: RowSource | None,
+    shards: Sequence[Shard],
+    shape: tuple[int, int],
+) -> Contribution:
     """Return a contribution, computed by this thread without helpers, because other workers share the processors."""
     values = values.values if isinstance(values, StepResults) else values
     before = getattr(OF_THREAD, "works_alone", False)
     OF_THREAD.works_alone = True
     try:
-        return contribution(job, values, *arguments)
+        return contribution(job, values, data, shards, shape)
     finally:
         OF_THREAD.works_alone = before
 
@@ -211,10 +227,10 @@ def engine_of(job: Job, thread: int) -> Engine:
 
 
 def run_shard(
-    job: Job, engine: Engine, values: Mapping[str, Array], data: Any, shard: Shard
+    job: Job, engine: Engine, values: Mapping[str, Array], data: RowSource | None, shard: Shard
 ) -> tuple[dict[str, Array], Array]:
     """Run the steps of a shard; return the values after them, or the gradients, and the objective of each step."""
-    rows = shard.rows if isinstance(shard.rows, Rows) else data.take(shard.rows)
+    rows = taken(shard.rows, data)
     after = {name: values[name] for name in job.steps.carried if name in values}
     if job.update and engine.name != "reference":  # these replace arrays, and so begin with some
         after |= {name: np.zeros(shape, job.dtype) for name, shape in job.shapes.items()}
@@ -223,7 +239,12 @@ def run_shard(
     return after, np.asarray(objectives, np.float64)
 
 
-def advance(job: Job, progress: StepResults, inputs: Mapping[str, Any], *contributions: Contribution) -> StepResults:
+def advance(
+    job: Job,
+    progress: StepResults,
+    inputs: Mapping[str, Values],
+    *contributions: Contribution,
+) -> StepResults:
     """Make the step that follows from the sums over all shards.
 
     Parameters
