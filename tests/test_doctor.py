@@ -277,6 +277,15 @@ def test_shuffled_labels_are_told_from_hard_ones():
     assert names_of(small(), X, y) == ()
 
 
+@pytest.mark.parametrize("seed", range(5, 9))
+def test_a_network_that_has_learned_had_no_rate_too_large(seed):
+    X, y = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0.0, 1, 1, 0])
+    network = Network([Dense(3, "sigmoid"), Dense(1)], loss=SquaredError(), seed=seed)
+    history = network.fit(X, y, optimizer=SGD(0.5), batch_size=1, epochs=3000)
+    assert network.score(X, y) > 0.99
+    assert network.diagnose(X, y, history).ok
+
+
 def test_an_unknown_optimizer_is_refused():
     with pytest.raises(InputError, match="optimizer must be"):
         small().diagnose(*moons(), optimizer="adam")

@@ -278,3 +278,7 @@ def test_numeric_targets_in_order_need_shuffling():
     assert list(check_row_order(case_of(X, y, shuffle=False, **settings))) == []
     assert list(check_row_order(case_of(X[order], y[order], shuffle=True, **settings))) == []
     assert list(check_row_order(case_of(X[order], y[order], shuffle=False, optimizer=SGD(0.1)))) == []
+    for batch_size in (1, 4, 10, 15):  # small batches differ in random order, too
+        settings = {"optimizer": SGD(0.1), "batch_size": batch_size, "shuffle": False}
+        assert [f.name for f in check_row_order(case_of(X[order], y[order], **settings))] == ["sorted-rows"]
+        assert list(check_row_order(case_of(X, y, **settings))) == []

@@ -28,8 +28,9 @@ from workings.checks.known_training import known_training
 from workings.checks.settings import check_settings
 from workings.checks.split import check_split
 from workings.checks.training_progress import check_still_falling
-from workings.datasets import moons
+from workings.datasets import digits, moons, spirals
 from workings.schedules import Cosine, Exponential, WarmUp
+from workings.tables.columns import standardized
 
 Data = tuple[np.ndarray, np.ndarray]
 
@@ -68,7 +69,9 @@ def trained(X: np.ndarray, y: np.ndarray, layers: list[object] | None = None, **
 
 def split_findings(train: Data, validation: Data) -> tuple[str, ...]:
     found = most_urgent_first(check_split(trained(*train, validation=validation)))
-    assert all("validation=0.2" in finding.change for finding in found)
+    for finding in found:  # the network itself is right: following the advice must not take rows from it
+        assert "second.fit(X, y" in finding.change
+        assert "validation=0.2" in finding.change
     return tuple(finding.name for finding in found)
 
 
@@ -121,6 +124,30 @@ def test_rows_in_both_sets_are_found():
         split_findings((grid[:200], (grid.sum(axis=1) > 2)[:200] * 1), (grid[200:], (grid.sum(axis=1) > 2)[200:] * 1))
         == ()
     )
+
+
+def test_callbacks_need_validation_rows_that_are_right():
+    X, y = table(200, 0)
+    Z, z = table(80, 1)
+    case = trained(X, y, validation=(10 * Z, z), callbacks=[EarlyStopping(patience=5)])
+    (finding,) = (f for f in check_split(case) if f.name == "validation-scale")
+    assert "net.fit(X, y" in finding.change
+    assert "second" not in finding.change
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_one_outlier_is_no_other_scale(seed):
+    """As in the table midwest, where one county has ten times the people of the next."""
+    X, y = table(200, seed)
+    Z, z = table(80, seed + 100)
+    for value in (200.0, -3000.0):
+        held = Z.copy()
+        held[3, 0] = value
+        assert split_findings((X, y), (held, z)) == ()
+        train = X.copy()
+        train[3, 0] = value
+        assert split_findings((train, y), (Z, z)) == ()
+    assert split_findings((X, y), (10 * held, z)) == ("validation-scale",)
 
 
 def test_people_alike_are_not_shared_rows():
@@ -240,6 +267,19 @@ def test_a_narrow_layer_is_found_if_a_wider_one_does_better():
     assert settings_findings(trained(X, y, [Dense(24, "relu"), Dense(16, "relu")])) == ()
 
 
+@pytest.mark.slow
+def test_a_narrow_layer_that_harms_other_rows_only_is_found():
+    X, y = digits()
+    X, y = standardized(X[:400]), y[:400]
+    for units in (2, 40):
+        layers = [Dense(64, "tanh"), Dense(units, "tanh"), Dense(64, "tanh")]
+        case = trained(X, y, layers, optimizer=Adam(0.01), epochs=60)
+        assert case.score >= 0.97
+        found = [finding.measured for finding in check_settings(case) if finding.name == "narrow-layer"]
+        assert len(found) == (units == 2)
+        assert all("the loss on the rows left out is" in measured for measured in found)
+
+
 def test_far_more_parameters_than_rows_need_validation():
     X, y = classes(60, 0)
     wide = [Dense(128, "relu"), Dense(64, "relu")]
@@ -258,6 +298,22 @@ def test_a_model_without_hidden_layers_is_told_if_a_small_network_does_better():
     X = np.random.default_rng(0).normal(size=(200, 3))
     noisy = (X.sum(axis=1) + np.random.default_rng(1).normal(size=200) > 0).astype(int)
     assert settings_findings(trained(X, noisy, [])) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"optimizer": SGD(Exponential(0.3, factor=0.98)), "epochs": 60}, "rate-decayed"),
+        ({"optimizer": Adam(0.01), "epochs": 300, "batch_size": 8, "validation": 0.2,
+          "callbacks": [EarlyStopping(patience=2)]}, "patience-too-short"),
+    ],
+)  # fmt: skip
+def test_a_training_cut_short_on_a_plateau_is_no_reason_for_other_layers(settings, name):
+    X, y = spirals(300, 0.02, turns=1.0, seed=0)
+    case = trained(X, y, [Dense(32, "tanh"), Dense(16, "tanh")], **settings)
+    assert case.score < 0.8
+    assert case.network.diagnose(X, y, case.network.history).names == (name,)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ UNEVEN = 100.0  # the largest standard deviation of a column divided by the medi
 # Google, "Machine Learning Crash Course", "Imbalanced datasets": a minority of 1 to 20 % is a moderate imbalance.
 IMBALANCE = 10.0  # rows of the most frequent class divided by rows of the rarest class
 BETWEEN_BATCHES = 0.5  # share of the targets' variance that lies between batches: rows are sorted if it is more
+FEWEST_TOGETHER = 10  # rows whose mean is taken for it, if the batches are smaller
 FEWEST_NEIGHBOURS = 60  # with fewer rows, the neighbours are not compared
 MOST_NEIGHBOURS = 600  # rows that are compared with each other
 LINEAR_PENALTY = 0.1  # of the linear models whose predictions of other rows are compared with chance
@@ -188,17 +189,18 @@ def check_row_order(case: Case) -> Iterator[Finding]:
 
 def check_order_of_numbers(case: Case) -> Iterator[Finding]:
     """Check whether each batch has other targets than the next, because the rows are sorted by them."""
-    if case.has_labels or len(case.y) < 4 * case.batch_size or case.is_constant:
+    size = max(case.batch_size, FEWEST_TOGETHER)  # single rows differ in random order, too
+    if case.has_labels or len(case.y) < 4 * size or case.is_constant:
         return
     y = case.y.astype(np.float64)
-    whole = len(y) // case.batch_size * case.batch_size
-    means = y[:whole].reshape(-1, case.batch_size, y.shape[1]).mean(axis=1)
+    whole = len(y) // size * size
+    means = y[:whole].reshape(-1, size, y.shape[1]).mean(axis=1)
     share = float((means.var(axis=0) / np.maximum(y.var(axis=0), 1e-300)).max())
-    if share > max(BETWEEN_BATCHES, 10 / case.batch_size):
+    if share > BETWEEN_BATCHES:
         yield make_finding(
             "sorted-rows",
-            f"the means of the batches' targets vary by {share:.0%} of the targets' variance; in random order it "
-            f"would be about {1 / case.batch_size:.1%}. shuffle is False.",
+            f"the means of the targets of {size} rows after one another vary by {share:.0%} of the targets' variance; "
+            f"in random order it would be about {1 / size:.1%}. shuffle is False.",
             case.new_training_code(shuffle=True),
         )
 

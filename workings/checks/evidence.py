@@ -188,6 +188,13 @@ class Case:
         """The number of steps that the training made."""
         return len(self.losses) * -(-len(self.X) // self.batch_size)
 
+    @property
+    def steps_planned(self) -> int:
+        """The number of steps of all epochs that were planned; the steps done, if this is not known."""
+        if "epochs" not in self.training.known:
+            return self.steps_done
+        return max(self.recipe.epochs, len(self.losses)) * -(-len(self.X) // self.batch_size)
+
     def steps_in(self, rows: Rows) -> int:
         """Return the number of steps of as many epochs with some of the rows."""
         return len(self.losses) * -(-len(rows.X) // self.batch_size)

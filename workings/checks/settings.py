@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from workings.checks.comparison import as_trained, gain_of, loss_gain, trained_again
+from workings.checks.comparison import as_trained, gain_of, loss_gain, trained_again, with_layers
 from workings.checks.evidence import (
     FEWEST_ROWS_TO_SPLIT,
     FOLDS,
@@ -23,7 +23,7 @@ from workings.checks.evidence import (
 from workings.checks.findings import Finding, make_finding
 from workings.checks.network_design import dense_layers
 from workings.checks.training_progress import STILL_FALLING, final_level
-from workings.layers import BatchNorm, Dense, Dropout, Layer
+from workings.layers import BatchNorm, Dense, Dropout, FullyConnected, Layer
 from workings.model.model import Model
 from workings.optimizers import Adam, Chain, Part
 from workings.support.arrays import Array
@@ -133,7 +133,7 @@ def harms(case: Case, optimizer: Part) -> bool:
 
 def check_narrow_layers(case: Case) -> Iterator[Finding]:
     """Check whether a hidden layer is much narrower than both neighbours, and a wider one does better in a trial."""
-    if case.start is None or case.start.edits or (not case.network.is_fresh and case.score >= GOOD):
+    if case.start is None or case.start.edits:
         return
     dense = [layer for layer, _ in dense_layers(case.network)]
     widths = [case.X.shape[1], *(layer.units for layer in dense)]
@@ -147,6 +147,9 @@ def check_narrow_layers(case: Case) -> Iterator[Finding]:
     narrow = min(inner, key=lambda i: widths[i])
     units = min(widths[narrow - 1], widths[narrow + 1], 64)
     layers = [remade(layer, units) if layer is dense[narrow - 1] else layer for layer in case.network.layers]
+    if not case.network.is_fresh and case.score >= GOOD:
+        yield from narrow_for_held_out_rows(case, layers, dense[narrow - 1])
+        return
     here, there = (trained_objective(case, tried) for tried in (case.network.layers, layers))
     if there < STILL_FALLING * here:
         yield make_finding(
@@ -154,6 +157,22 @@ def check_narrow_layers(case: Case) -> Iterator[Finding]:
             f"everything passes through the {widths[narrow]} units of {dense[narrow - 1]!r}, between "
             f"{widths[narrow - 1]} and {widths[narrow + 1]}. After {TRIAL_STEPS} steps of Adam the objective is "
             f"{here:.4g}; with {units} units it is {there:.4g}.",
+            case.network_code(layers),
+        )
+
+
+def narrow_for_held_out_rows(case: Case, layers: Sequence[Layer], narrow: FullyConnected) -> Iterator[Finding]:
+    """Check whether a network that has learned its rows knows other rows better with a wider layer."""
+    before = as_trained(case)
+    if before is None:
+        return
+    after = with_layers(case, layers)
+    here, there = float(before.losses.mean()), float(after.losses.mean())
+    if loss_gain(before, after).is_better and there < BETTER * here:
+        yield make_finding(
+            "narrow-layer",
+            f"everything passes through the {narrow.units} units of {narrow!r}. In trials without a quarter of the "
+            f"rows, the loss on the rows left out is {here:.4g}; with a wider layer it is {there:.4g}.",
             case.network_code(layers),
         )
 

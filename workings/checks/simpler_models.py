@@ -24,6 +24,7 @@ from workings.checks.data import rare_class_finding
 from workings.checks.evidence import Case, copied, label_numbers, remade
 from workings.checks.findings import Finding, make_finding
 from workings.checks.network_design import dense_layers
+from workings.checks.training_progress import ending_of, further_steps
 from workings.layers import FullyConnected, Layer
 from workings.model.model import Model
 from workings.optimizers import Adam, Chain, Freeze, Part, RateFactors
@@ -125,7 +126,7 @@ def check_linear_baseline(case: Case) -> Iterator[Finding]:
         if trial is not None and trial.gain.is_better and trial.after < BETTER_LOSS * linear.after:
             yield make_finding("no-better-than-linear", f"{measured} {trial.measured}", trial.change)
             return
-    if linear.after <= linear.before:
+    if linear.after <= linear.before and not is_cut_short(case):
         severity = "" if linear.gain.is_better else "note"
         yield make_finding("no-better-than-linear", f"{measured} {linear.measured}", linear.change, severity)
 
@@ -152,8 +153,15 @@ def longer_training(case: Case) -> Trial | None:
     before, tried = as_trained(case), longer_optimizer(case)
     if before is None:
         return None
-    after, epochs = trained_further(case, tried, many_steps(case)), epochs_of(case, many_steps(case))
+    steps = further_steps(case, ending_of(case)) if is_cut_short(case) else many_steps(case)
+    after, epochs = trained_further(case, tried, steps), epochs_of(case, steps)
     return trial_of(before, after, f"{epochs} more epochs of Adam", case.fit_code(optimizer=tried, epochs=epochs))
+
+
+def is_cut_short(case: Case) -> bool:
+    """Whether a setting of the training ended it early, so that the network may not be what limits the result."""
+    ending = ending_of(case)
+    return ending is not None and ending.is_cut_short
 
 
 def many_steps(case: Case) -> int:

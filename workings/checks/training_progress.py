@@ -6,6 +6,8 @@ Comments give the source of each threshold.
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import NamedTuple
@@ -17,6 +19,7 @@ from workings.checks.evidence import (
     MOST_WORK,
     Case,
     Code,
+    Refitted,
     copied,
     rate_of,
     score_of,
@@ -36,7 +39,7 @@ from workings.checks.network_design import (
 )
 from workings.checks.stability import LAST, check_stability
 from workings.model.model import Model
-from workings.optimizers import SGD, Chain, Part
+from workings.optimizers import SGD, Adam, Chain, Part
 from workings.regularizers import Regularizer
 from workings.schedules import Constant, WarmUp, monitor_of
 from workings.support.arrays import Array
@@ -57,6 +60,8 @@ AGAIN, STILL_FALLING, WORTH = 4, 0.7, 0.1
 LOWER = 0.9  # of the objective, that shorter steps must reach
 GOOD_SCORE = 0.97  # accuracy or R² on the training rows above which more training is not advised
 FEWEST_STEPS, MOST_STEPS = 500, 1500
+LONGEST = 6000  # steps of a trial, if the training was cut short and had not left a plateau yet
+SHORT_PATIENCE = 5  # epochs: with at most so many, early stopping cuts a training short
 DECAYED, HALF_DECAYED, UNFINISHED = 0.01, 0.1, 0.5  # of the largest learning rate: at the end, half the time, a warm-up
 
 
@@ -124,6 +129,8 @@ def check_large_rate(case: Case, start: Model, optimizer: Part) -> Iterator[Find
     }
     divisor, lowest = min(trials.items(), key=lambda trial: trial[1])
     overshot = here > max(OVERSHOOT * first, 1.5 * lowest)
+    if has_learned(case, lowest):
+        return
     if lowest < 0.98 * first and (overshot or stayed_above(case, 1.5 * lowest)):
         end = f"{here:.4g}" if np.isfinite(here) else "a number that is not finite"
         end = end if overshot else f"{final_level(case.losses):.4g} (the median of the last tenth of the epochs)"
@@ -134,6 +141,11 @@ def check_large_rate(case: Case, start: Model, optimizer: Part) -> Iterator[Find
             f"about {STEPS} steps with {lr / divisor:g} take it to {lowest:.4g}.",
             case.new_training_code(optimizer=with_rate(optimizer, lr / divisor)),
         )
+
+
+def has_learned(case: Case, objective: float) -> bool:
+    """Whether the training ended far below a constant prediction's loss and below an objective, all the same."""
+    return len(case.losses) > 0 and final_level(case.losses) < min(objective, WORTH * case.constant_loss)
 
 
 def stayed_above(case: Case, objective: float) -> bool:
@@ -234,24 +246,67 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
         return
     if score_of(copied(case.network), case.all_rows) >= GOOD_SCORE or case.refitted is None:
         return
-    before = case.objective_of(case.refitted.network, case.refitted.kept)
-    affordable = MOST_WORK // (case.batch_size * case.network.theta.size)
-    steps = min(max(AGAIN * case.steps_done, FEWEST_STEPS), MOST_STEPS, affordable)
-    after = final_level(case.trial(case.refitted.network, ending.continued_by, steps, case.refitted.kept)[1])
+    for tried, steps in attempts(case, ending):
+        found = going_on(case, case.refitted, tried, steps)
+        if found is not None:
+            yield found
+            return
+
+
+def going_on(case: Case, refitted: Refitted, ending: Ending, steps: int) -> Finding | None:
+    """Return the finding if further steps lower the objective a lot, and the loss of held-out rows beyond chance."""
+    before = case.objective_of(refitted.network, refitted.kept)
+    after = final_level(case.trial(refitted.network, ending.continued_by, steps, refitted.kept)[1])
     if after >= STILL_FALLING * before:
-        return
+        return None
     before_more = as_trained(case)
     assert before_more is not None
     after_more = trained_further(case, ending.continued_by, steps)
-    if loss_gain(before_more, after_more).is_better:
-        epochs = max(steps * case.batch_size // len(case.X), 2)
-        yield make_finding(
-            ending.finding,
-            f"{ending.measured}in trials without a quarter of the rows, {len(losses)} epochs take the objective to "
-            f"{before:.4g}, and {epochs:,} more, about {steps:,} steps{ending.how}, take it to {after:.4g}. On the "
-            f"rows left out, the loss falls from {before_more.losses.mean():.4g} to {after_more.losses.mean():.4g}.",
-            ending.change(epochs),
-        )
+    if not loss_gain(before_more, after_more).is_better:
+        return None
+    epochs = max(steps * case.batch_size // len(case.X), 2)
+    return make_finding(
+        ending.finding,
+        f"{ending.measured}in trials without a quarter of the rows, {len(case.losses)} epochs take the objective to "
+        f"{before:.4g}, and {epochs:,} more, about {steps:,} steps{ending.how}, take it to {after:.4g}. On the "
+        f"rows left out, the loss falls from {before_more.losses.mean():.4g} to {after_more.losses.mean():.4g}.",
+        ending.change(epochs),
+    )
+
+
+def attempts(case: Case, ending: Ending) -> Iterator[tuple[Ending, int]]:
+    """Yield how the training may go on, with the number of steps.
+
+    A training that was cut short on a plateau may need more steps, or another optimizer, to leave it.
+    """
+    steps = further_steps(case, None)
+    yield ending, steps
+    if not ending.is_cut_short:
+        return
+    longer = further_steps(case, ending)
+    if longer > steps:
+        yield ending, longer
+    if not case.stopped_early:
+        before = case.optimizer.links[:-1] if isinstance(case.optimizer, Chain) else ()
+        adam: Part = Chain(*before, Adam(1e-2)) if before else Adam(1e-2)
+        change = functools.partial(trained_with, case, adam)
+        yield ending._replace(continued_by=adam, how=" of Adam with a rate of 0.01", change=change), longer
+
+
+def trained_with(case: Case, optimizer: Part, epochs: int) -> str:
+    """Return code for further epochs with another optimizer."""
+    return case.fit_code(optimizer=optimizer, epochs=epochs)
+
+
+def further_steps(case: Case, ending: Ending | None) -> int:
+    """Return the number of further steps of a trial, which takes seconds at most.
+
+    It is some times as many as before.  If the training was cut short, it is as many as were planned.
+    """
+    steps, most = max(AGAIN * case.steps_done, FEWEST_STEPS), MOST_STEPS
+    if ending is not None and ending.is_cut_short:
+        steps, most = max(steps, case.steps_planned), LONGEST
+    return min(steps, most, MOST_WORK // (case.batch_size * case.network.theta.size))
 
 
 class Ending(NamedTuple):
@@ -269,6 +324,8 @@ class Ending(NamedTuple):
         The difference to the training's own optimizer, in words.
     change : callable
         Returns the code for a number of epochs.
+    is_cut_short : bool
+        Whether a setting ended the training, or made its last steps useless.
     """
 
     finding: str
@@ -276,6 +333,7 @@ class Ending(NamedTuple):
     continued_by: Part
     how: str
     change: Callable[[int], str]
+    is_cut_short: bool = True
 
 
 def ending_of(case: Case) -> Ending | None:
@@ -292,7 +350,10 @@ def ending_of(case: Case) -> Ending | None:
             f"training stopped after {len(case.losses)} epochs: {case.training.stopped}. ",
             with_constant_rate(optimizer, done),
             "",
-            lambda n: case.new_training_code(epochs=5 * n, validation=0.2, callbacks=callbacks),
+            lambda n: case.new_training_code(
+                epochs=max(5 * n, case.recipe.epochs), validation=0.2, callbacks=callbacks
+            ),
+            patience_of(case) <= SHORT_PATIENCE,
         )
     if not case.training.stopped.startswith("all"):
         return None
@@ -319,7 +380,13 @@ def ending_of(case: Case) -> Ending | None:
     continued_by = with_constant_rate(optimizer, done)  # a schedule must not begin anew
     return Ending("still-falling", "", continued_by, "",
                   lambda epochs: case.more_epochs_code(epochs) if continued_by is case.optimizer
-                  else case.fit_code(optimizer=continued_by, epochs=epochs))  # fmt: skip
+                  else case.fit_code(optimizer=continued_by, epochs=epochs), is_cut_short=False)  # fmt: skip
+
+
+def patience_of(case: Case) -> int:
+    """Return the number of epochs without progress that ended the training."""
+    found = re.search(r"was not better for (\d+) epoch", case.training.stopped)
+    return int(found[1]) if found else 0
 
 
 def with_fixed_rate(optimizer: Part, rate: float) -> Part:
