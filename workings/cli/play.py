@@ -54,7 +54,7 @@ def play(
             if what != "moons" or data is not None:
                 raise InputError("Static files hold generated data only: leave out the data and the model.")
             if museum:
-                output.print("training the networks of the museum, about two minutes …", highlight=False)
+                output.print("training the networks of the museum, which takes some minutes …", highlight=False)
             write_site(static, Gallery() if museum else None)
             output.print(f"written  {static / 'index.html'}", highlight=False, soft_wrap=True)
             return

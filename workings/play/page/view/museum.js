@@ -39,7 +39,8 @@ function exhibitPanel(state, act) {
     ${exhibit.place === "statement" ? html`<details><summary>${words.program}</summary>
       ${listing(exhibit.networks[0].program, wrongs)}</details>` : ""}
     <p><strong>${words.mend}</strong> ${exhibit.mend}</p>
-    <div class="row"><button data-hint=${words.doctor_hint} @click=${() => act.exhibitDoctor()}>${words.doctor}</button></div>
+    ${state.choices.is_static ? "" : html`<div class="row"><button data-hint=${words.doctor_hint}
+      @click=${() => act.exhibitDoctor()}>${words.doctor}</button></div>`}
     ${(findings ?? []).map((one) => html`<article class="finding ${one.severity}">
       <h2>${one.name.replaceAll("-", " ")} <span class="quiet small">${one.severity}, ${one.sure}</span></h2>
       <p>${one.measured}</p><p class="quiet">${one.why}</p></article>`)}`;
