@@ -24,6 +24,7 @@ import workings as w
 from workings import plots
 from workings.cli import terminal
 from workings.cli.commands import app
+from workings.cli.console import PlainConsole, output
 from workings.errors import InputError, ReportError
 from workings.experiments.report import Report
 from workings.readings.diagram import diagram
@@ -265,8 +266,8 @@ def test_the_console_takes_no_name_for_a_command(name, capsys):
     table = Table("name")
     table.add_row(name)
     for printed in (name, table):
-        with terminal.output.capture() as captured:
-            terminal.output.print(printed)
+        with output.capture() as captured:
+            output.print(printed)
         assert not FORBIDDEN.search(captured.get())
         assert [part for part in visible_lines(name).split() if part not in captured.get()] == []
 
@@ -276,7 +277,7 @@ def test_no_console_of_the_command_line_is_another_one():
 
     for module in (commands, main, terminal):
         consoles = [value for value in vars(module).values() if isinstance(value, Console)]
-        assert all(isinstance(console, terminal.PlainConsole) for console in consoles)
+        assert all(isinstance(console, PlainConsole) for console in consoles)
 
 
 @hostile

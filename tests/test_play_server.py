@@ -172,6 +172,13 @@ def test_the_vendored_file_is_what_npm_gives() -> None:
     assert hashlib.sha256(content).hexdigest() == "22115ca1002e4afc0dd2cb208f28d9c71a577a8989d4185028e26b29676e7842"
 
 
+def test_the_page_loads_all_its_modules_at_once() -> None:
+    listed = re.findall(r'<link rel="modulepreload" href="([^"]+)">', (PAGE / "index.html").read_text())
+    modules = {path.relative_to(PAGE).as_posix() for path in PAGE.rglob("*.js")}
+    assert len(listed) == len(set(listed))
+    assert {*listed, "main.js"} == modules
+
+
 # -- the command ----------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from workings import files
 from workings.checks.evidence import with_rate
 from workings.checks.findings import Diagnosis
 from workings.cli import table_models, table_streams
+from workings.cli.console import PlainTyper, console, output, plain_errors
 from workings.cli.model_description import described_or_loaded
 from workings.cli.play import play
 from workings.cli.sweep import sweep_table
@@ -27,12 +28,9 @@ from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import PLAIN_OPTIONS, Plan, TableSource
 from workings.cli.terminal import (
     ProgressBar,
-    console,
     curves_table,
     figures_table,
     museum_table,
-    output,
-    plain_errors,
     progress_bars,
     write_out,
 )
@@ -61,14 +59,7 @@ def path(text: str) -> Path:
     return Path(text)
 
 
-app = typer.Typer(
-    help="Workings: neural networks that show their workings.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = PlainTyper(help="Workings: neural networks that show their workings.", no_args_is_help=True)
 
 
 NETWORKS = ("xor", "moons", "digits", "mnist")

@@ -14,7 +14,10 @@ def run() -> None:
         print(f"workings {__version__}")
         return
     try:
-        from workings.cli.commands import app
+        if sys.argv[1:2] == ["play"]:  # the page opens sooner without the other commands
+            from workings.cli.play import app
+        else:
+            from workings.cli.commands import app
     except ImportError as error:
         if (error.name or "").split(".")[0] not in ("typer", "rich", "click"):
             raise

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
-from workings.cli.terminal import output, plain_errors
+from workings.cli.console import PlainTyper, output, plain_errors
 from workings.errors import InputError, unknown_name
-from workings.museum.gallery import Gallery
 from workings.play.datasets import GENERATED, PlayData
+from workings.play.exhibits import Exhibits
 from workings.play.exports import READERS, reader_of
-from workings.play.offline.site import write_site
 from workings.play.server import Playground, open_soon
 from workings.play.session import Session
 from workings.play.tables import LOADERS, table_at
 
 NAMES = (*GENERATED, *LOADERS)
+app = PlainTyper()  # of this command alone; `commands.py` has all
+app.callback()(lambda: None)
 
 
+@app.command()
 def play(
     what: Annotated[
         str, typer.Argument(help=f"Data set to begin with ({', '.join(NAMES)}), or a model file ({', '.join(READERS)})")
@@ -46,16 +48,21 @@ def play(
     """
     with plain_errors():
         if static is not None:
+            from workings.museum.gallery import Gallery  # both take time to import
+            from workings.play.offline.site import write_site
+
             if what != "moons" or data is not None:
                 raise InputError("Static files hold generated data only: leave out the data and the model.")
             if museum:
-                output.print("training the networks of the museum, about two minutes …", highlight=False)
+                output.print("training the networks of the museum, which takes some minutes …", highlight=False)
             write_site(static, Gallery() if museum else None)
             output.print(f"written  {static / 'index.html'}", highlight=False, soft_wrap=True)
             return
         own = None if data is None else own_table(data, target, impute)
-        make_session(what, own, lessons).lessons()  # refuses before the server starts
-        playground = Playground(lambda: make_session(what, own, lessons), port)
+        first = make_session(what, own, lessons)
+        first.lessons()  # refuses before the server starts
+        ready = [first]
+        playground = Playground(lambda: ready.pop() if ready else make_session(what, own, lessons), port)
         output.print(f"The playground is at {playground.url} (Ctrl-C ends it)", highlight=False, soft_wrap=True)
         if browser:
             open_soon(playground.url)
@@ -73,8 +80,18 @@ def make_session(what: str, own: PlayData | None, lessons: Path | None) -> Sessi
     """Return a session that begins with a data set, a table or a model file, and offers lessons of your own."""
     session = first_session(what, own)
     session.lesson_folder = lessons
-    session.exhibits = Gallery()
+    session.exhibits = cast(Exhibits, Museum())
     return session
+
+
+class Museum:
+    """The museum, imported when it is opened: the first frame comes sooner."""
+
+    def __getattr__(self, name: str) -> Any:
+        from workings.museum.gallery import Gallery
+
+        vars(self).setdefault("gallery", Gallery())
+        return getattr(vars(self)["gallery"], name)
 
 
 def first_session(what: str, own: PlayData | None) -> Session:

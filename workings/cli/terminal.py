@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import math
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
-import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from workings.errors import WorkingsError
+from workings.cli.console import console
 from workings.experiments.figures import Figure, show_agreement, show_number
 from workings.museum.exhibits import Exhibit
 from workings.museum.rooms import PIECES
-from workings.support.escaping import visible, visible_lines
+from workings.support.escaping import visible_lines
 from workings.training.callbacks import Callback, RunningTraining
-
-
-class PlainConsole(Console):
-    """Console that takes no text for a command: neither ``[red]`` nor control characters.
-
-    All output of the command line, with the cells of tables, goes through it.  A style is an argument or a ``Text``.
-    """
-
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, markup=False, emoji=False)
-
-    def render_str(self, text: str, **settings: Any) -> Text:
-        """Return a text as it is, with visible escapes instead of control characters."""
-        return super().render_str(visible_lines(text), **{**settings, "markup": False, "emoji": False})
-
-
-console = PlainConsole(stderr=True)
-output = PlainConsole()
 
 
 def write_out(text: str) -> None:
@@ -132,29 +110,6 @@ def shortened_column(width: int) -> Column:
 
 WIDE = 140  # the width of a terminal that all parts of a progress bar need
 BAR, EPOCH = 12, 14  # the widths of a short bar and of the epoch
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Print errors and warnings without a traceback; exit with 2 after an error, 130 after Ctrl-C.
-
-    This holds for errors of the library and of the operating system, such as for a file name that is too long.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *rest: console.print(f"warning: {message}", highlight=False)
-            yield
-    except (WorkingsError, OSError, MemoryError) as error:
-        if isinstance(error, BrokenPipeError):  # nobody reads the output
-            raise
-        console.print(Text("error:", style="bold red"), end=" ")
-        own = isinstance(error, WorkingsError)
-        text = str(error) if own else visible(str(error)) or "There is not enough memory."
-        console.print(text, highlight=False, soft_wrap=True)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as error:
-        console.print("interrupted")
-        raise typer.Exit(130) from error
 
 
 def figures_table(name: str, figures: Sequence[Figure]) -> Table:

@@ -7,7 +7,6 @@ the page makes next, if both begin a new run there (``Run.restart``).
 from __future__ import annotations
 
 import base64
-import binascii
 import importlib
 import tempfile
 from collections.abc import Callable
@@ -17,10 +16,9 @@ from typing import Any
 from workings.errors import InputError, WorkingsError, unknown_name
 from workings.model.model import Model
 from workings.play.datasets import FEATURES, GENERATED, PlayData
+from workings.play.pictures import decoded
 from workings.play.run import Run
 from workings.play.settings import Settings
-from workings.readings.equations import equations
-from workings.readings.script import script
 
 FORMATS = {"safetensors": "safetensors", "onnx": "onnx", "c": "c", "json": "json", "py": "python"}
 READERS = {".safetensors": "safetensors", ".json": "json", ".onnx": "onnx_reading"}
@@ -28,6 +26,8 @@ READERS = {".safetensors": "safetensors", ".json": "json", ".onnx": "onnx_readin
 
 def script_of(run: Run, data: PlayData, settings: Settings, epochs: int) -> str:
     """Return a NumPy script that goes on training from the present weights."""
+    from workings.readings.script import script  # takes time to import
+
     X = data.inputs(data.raw)
     rest = (X[data.training :], data.y[data.training :]) if data.training < len(X) else None
     size = min(settings.batch_size or data.training, data.training)
@@ -95,6 +95,8 @@ def feature_lines(data: PlayData) -> list[str]:
 
 def latex_of(run: Run) -> str:
     """Return the equations of a step in LaTeX."""
+    from workings.readings.equations import equations  # takes time to import
+
     return equations(run.model, run.optimizer).latex
 
 
@@ -142,15 +144,3 @@ def reader_of(name: str) -> Callable[[Path], Model]:
         raise InputError(f"A model file ends in {', '.join(READERS)}, not as in {name!r}.")
     load: Callable[[Path], Model] = importlib.import_module(f"workings.files.{READERS[suffix]}").load
     return load
-
-
-def decoded(content: str) -> bytes:
-    """Return the bytes of base64 text.
-
-    >>> decoded("aGk=")
-    b'hi'
-    """
-    try:
-        return base64.b64decode(content, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise InputError("The content of a file must be base64 text.") from error

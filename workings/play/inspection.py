@@ -17,8 +17,9 @@ from workings.checks.gradients import in_float64
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError
 from workings.layers import Dense
+from workings.play.pictures import number
 from workings.play.run import Run
-from workings.play.walk import described, number
+from workings.play.walk import described
 from workings.readings.equations import EquationWriter
 from workings.readings.influence import indexed_text, influence
 from workings.readings.mathml import MathmlNotation

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import ast
 import base64
+import binascii
 from dataclasses import dataclass
 
 import numpy as np
 
 from workings.engines.reference import Runner
+from workings.errors import InputError
 from workings.model.model import Model
 from workings.play.datasets import PADDING, PlayData
 from workings.program.program import Program
@@ -25,6 +27,27 @@ MIDDLE, LARGEST = 128, 127
 def encoded(array: Array) -> str:
     """Return the bytes of an array as base64 text."""
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
+
+
+def decoded(content: str) -> bytes:
+    """Return the bytes of base64 text.
+
+    >>> decoded("aGk=")
+    b'hi'
+    """
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InputError("The content of a file must be base64 text.") from error
+
+
+def number(value: float) -> float | None:
+    """Return a finite number, or None, which JSON can hold.
+
+    >>> number(1.5), number(float("nan"))
+    (1.5, None)
+    """
+    return value if np.isfinite(value) else None
 
 
 def single(array: Array) -> Array:

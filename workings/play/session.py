@@ -10,7 +10,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,12 +18,9 @@ from workings.errors import InputError, unknown_name
 from workings.model.model import Model
 from workings.play import settings as limits
 from workings.play import tables
-from workings.play.advice import advice_on
 from workings.play.datasets import GENERATED, PlayData, described, generate, training_rows
 from workings.play.exhibits import Exhibits, needed
 from workings.play.exports import exported, latex_of, library_code, opened, script_of
-from workings.play.inspection import Inspection, checked_entry
-from workings.play.landscape import landscape
 from workings.play.lesson_files import FOLDER, read_lessons
 from workings.play.own import settings_of
 from workings.play.pictures import (
@@ -33,19 +30,22 @@ from workings.play.pictures import (
     Plane,
     data_view,
     encoded,
+    number,
     scale_of,
     signed_bytes,
     single,
     thinned,
 )
-from workings.play.replay import replay
 from workings.play.run import Run
 from workings.play.settings import AUTOMATIC, Settings
 from workings.play.tables import LOADERS
-from workings.play.walk import Walk, number
 from workings.support.arrays import Array
 from workings.training.rows import Rows
 from workings.version import __version__
+
+if TYPE_CHECKING:  # actions import what only they need, so that the first frame comes soon
+    from workings.play.inspection import Entry, Inspection
+    from workings.play.walk import Walk
 
 MOST_STEPS = 1000  # in one message
 MOST_POINTS = 5000
@@ -498,6 +498,8 @@ class Session:
 
     def statement(self, index: int, unit: int) -> dict[str, Any]:
         """Return one statement of the next step, with its numbers; no weight changes."""
+        from workings.play.walk import Walk
+
         if self.walk is None or self.walk.step != self.run.state.step or self.walk.runner.unit != unit:
             self.walk = Walk(self.run, self.place_in_batch()[0], unit)
         if index >= len(self.walk.statements):
@@ -519,11 +521,17 @@ class Session:
 
     def weight(self, name: str, index: list[int]) -> dict[str, Any]:
         """Return everything about one weight: gradient, objective as its function, its course, and its paths."""
-        return self.inspection().weight(checked_entry(self.run, name, index))
+        return self.inspection().weight(self.entry(name, index))
+
+    def entry(self, name: str, index: list[int]) -> Entry:
+        """Return an entry of a parameter that exists."""
+        from workings.play.inspection import checked_entry
+
+        return checked_entry(self.run, name, index)
 
     def set_weight(self, name: str, index: list[int], value: float, final: bool) -> dict[str, Any]:
         """Set one weight; return the new frame and the gradient.  ``final`` ends a drag and records the moment."""
-        entry = checked_entry(self.run, name, index)
+        entry = self.entry(name, index)
         self.leave_walk()
         self.run.set_entry(name, entry.index, value)
         self.run.course[-1:] = [] if self.run.course[-1].step == self.run.state.step else self.run.course[-1:]
@@ -543,10 +551,14 @@ class Session:
 
     def doctor(self) -> dict[str, Any]:
         """Return what the doctor finds, each finding with its change of settings."""
+        from workings.play.advice import advice_on
+
         return {**advice_on(self.run, self.data, self.settings), "step": self.run.state.step}
 
     def landscape(self, directions: str) -> dict[str, Any]:
         """Return the loss around the present parameters, the path of the run, and the edge of stability."""
+        from workings.play.landscape import landscape
+
         return landscape(self.run, self.data, directions)
 
     def code(self, kind: str) -> dict[str, Any]:
@@ -563,6 +575,8 @@ class Session:
 
     def replay(self, kind: str) -> dict[str, Any]:
         """Return a replay of the run so far as a file: an HTML page or an animated GIF."""
+        from workings.play.replay import replay
+
         return {"files": [replay(self.run, self.data, kind)]}
 
     def restart(self) -> dict[str, Any]:
@@ -601,4 +615,6 @@ class Session:
 
     def inspection(self) -> Inspection:
         """Return the values of all training rows, to inspect."""
+        from workings.play.inspection import Inspection
+
         return Inspection(self.run, self.row)

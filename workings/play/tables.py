@@ -19,11 +19,10 @@ import numpy as np
 from workings.datasets import digits, mnist
 from workings.errors import InputError, MissingExtraError, WorkingsError
 from workings.play.datasets import PlayData, check_size
-from workings.play.exports import decoded
+from workings.play.pictures import decoded
 from workings.support.arrays import Array
 from workings.support.escaping import visible
 from workings.support.json_values import JsonObject
-from workings.tables.columns import standardized
 
 T = TypeVar("T")
 MOST_IMAGES = 2000
@@ -38,6 +37,8 @@ def shuffled(data: PlayData) -> PlayData:
 
 def sklearn_table(name: str) -> PlayData:
     """Return one of scikit-learn's tables, standardized."""
+    from workings.tables.columns import standardized  # takes time to import
+
     try:
         datasets = importlib.import_module("sklearn.datasets")
     except ImportError as error:

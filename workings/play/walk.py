@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from workings.play.pictures import number
 from workings.play.run import Run
 from workings.program.program import STAGE_WORDS
 from workings.readings.equations import EquationWriter
@@ -85,12 +86,3 @@ def table_of(value: object) -> JsonObject | None:
     if shown.size > MOST_CELLS:
         return None
     return {"rows": [[number(entry) for entry in row] for row in shown.tolist()], "more": len(rows) - len(shown)}
-
-
-def number(value: float) -> float | None:
-    """Return a finite number, or None, which JSON can hold.
-
-    >>> number(1.5), number(float("nan"))
-    (1.5, None)
-    """
-    return value if np.isfinite(value) else None

@@ -9,13 +9,7 @@ export const mistakes = () => ({ mistakes: structuredClone(museum.mistakes) });
 /** Return a mistake beside the right network, on the data set that the site has of it. */
 export async function exhibitOf(name) {
   if (!museum.mistakes.some((one) => one.name === name)) throw new Error(refusals.mistake(JSON.stringify(name)));
-  return (await load(name)).exhibit;
-}
-
-/** Return what the doctor found in the network with the mistake. */
-export async function findingsOf(name) {
-  await exhibitOf(name);
-  return { findings: (await load(name)).findings };
+  return load(name);
 }
 
 /** A game: four networks, of which one has a wrong statement. */

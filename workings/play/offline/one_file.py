@@ -14,7 +14,7 @@ from collections.abc import Mapping
 PREFIX = "workings/"
 IMPORT = re.compile(r"""(\bfrom\s*|\bimport\s*\(?\s*)(["`])(\.{1,2}/[^"`]+)""")
 STYLE = re.compile(r'<link rel="stylesheet" href="([^"]+)">')
-SCRIPT = re.compile(r"<script\b[^>]*></script>\s*")
+SCRIPT = re.compile(r"<script\b[^>]*></script>\s*|<!-- All modules.*?-->\s*|<link rel=\"modulepreload\"[^>]*>\s*")
 ICON = re.compile(r'href="([^"]+\.svg)"')
 
 

@@ -5,7 +5,7 @@ import { checkArrays, exported, FORMATS, opened } from "./files.js";
 import { Inspection, number, Walk } from "./inspection.js";
 import { landscape } from "./landscape.js";
 import { libraryCode } from "./library-code.js";
-import { exhibitOf, findingsOf, Game, mistakes } from "./museum.js";
+import { exhibitOf, Game, mistakes } from "./museum.js";
 import { neededFor } from "./program.js";
 import { choices, first, generated, lessons, side, tables, unitSide, version } from "./settings.js";
 import { bytes, decoded } from "./state.js";
@@ -316,7 +316,7 @@ export class Session {
 
   museum() { return this.needMuseum() && mistakes(); }
   exhibit({ name }) { return this.needMuseum() && exhibitOf(name); }
-  exhibit_doctor({ name }) { return this.needMuseum() && findingsOf(name); }
+  exhibit_doctor() { return refuse(refusals.doctor); }
 
   async game({ seed }) {
     this.needMuseum();

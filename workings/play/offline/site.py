@@ -11,6 +11,7 @@ import base64
 import importlib.resources
 import inspect
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +90,13 @@ def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     contents |= {name: (here / name).read_bytes() for name in OWN_FILES}
     contents["session.js"] = (here / "session-static.js").read_bytes()
     contents["opened-as-file.js"] = (here / "opened-as-file.js").read_bytes()
-    first = b'<script src="main.js"'
-    contents["index.html"] = contents["index.html"].replace(
-        first, b'<script src="opened-as-file.js"></script>\n  ' + first
-    )
-    museum = {} if exhibits is None else museum_modules(exhibits)
     contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
     contents["settings.js"] = settings_module(exhibits).encode()
+    first = b'<script src="main.js"'
+    contents["index.html"] = contents["index.html"].replace(
+        first, preloads((*OWN_FILES, "arrays.js", "formulas.js", "settings.js")) + first
+    )
+    museum = {} if exhibits is None else museum_modules(exhibits)
     contents |= {f"data-{name}.js": table_module(name).encode() for name in available()}
     contents |= {f"museum/{name}.js": module.encode() for name, module in museum.items()}
     contents["playground.html"] = one_file(contents)
@@ -103,6 +104,12 @@ def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_bytes(folder / name, content)
     return [folder / name for name in contents]
+
+
+def preloads(names: Iterable[str]) -> bytes:
+    """Return the lines of the page that load more modules, and the script for a page that is opened as a file."""
+    links = "".join(f'<link rel="modulepreload" href="{name}">\n  ' for name in names)
+    return f'{links}<script src="opened-as-file.js"></script>\n  '.encode()
 
 
 def formulas_module() -> str:
@@ -202,12 +209,11 @@ def shown_mistakes(exhibits: Exhibits) -> list[MistakeSummary]:
 
 
 def museum_modules(exhibits: Exhibits) -> dict[str, str]:
-    """Return a module for each mistake and each game, by name."""
+    """Return a module for each mistake and each game, by name; the doctor's findings would take much longer."""
     found: dict[str, Any] = {}
     for mistake in shown_mistakes(exhibits):
         name, room = mistake["name"], mistake["rooms"][0]
-        exhibit = {**exhibits.exhibit(name, room), "rooms": [room]}
-        found[name] = {"exhibit": exhibit, "findings": exhibits.diagnosis(name, room)}
+        found[name] = {**exhibits.exhibit(name, room), "rooms": [room]}
     found |= {f"game-{seed}": game(exhibits, seed) for seed in range(GAMES)}
     return {name: f"export const shown = {plain_json(value)};\n" for name, value in found.items()}
 

@@ -51,7 +51,7 @@ export const words = {
   run: "Run", pause: "Pause", reset: "Reset", steps: "Step", epochs: "Epoch", parameters: "Weights",
   data: "Data", network: "Network", output: "Output", statement: "Step by step", selected: "Selected",
   features: "Features", close: "Close", none: "none",
-  dropout: "dropout", no_dropout: "no dropout", drop: "drop", no_drop: "no drop",
+  dropout: "dropout", no_dropout: "no dropout", drop: "drop", no_drop: "drop 0",
   batch_norm: "batch norm", norm: "norm",
   busy: "Computing …",
   hint: "Point at anything, or move to it with Tab, to read what it does.",

@@ -35,12 +35,12 @@ function exhibitPanel(state, act) {
       <p class="small quiet">${words.source(exhibit.source)}</p></div>
     ${markedLines(exhibit.lines)}
     <div class="split">${exhibit.networks.map((one, k) => networkBox(one, `exhibit,${k}`, k ? words.right : words.wrong))}</div>
-    ${bothCurves(exhibit.networks)}
+    ${bothCurves(exhibit.networks, state.width)}
     ${isCode || exhibit.place === "statement" ? html`<details><summary>${isCode ? words.code : words.program}</summary>
       ${listing(exhibit.networks[0].program, wrongs)}</details>` : ""}
     <p><strong>${words.mend}</strong> ${exhibit.mend}</p>
-    <div class="row"><button data-hint=${isCode ? words.check_hint : words.doctor_hint}
-      @click=${() => act.exhibitDoctor()}>${isCode ? words.check : words.doctor}</button></div>
+    ${state.choices.is_static ? "" : html`<div class="row"><button data-hint=${isCode ? words.check_hint : words.doctor_hint}
+      @click=${() => act.exhibitDoctor()}>${isCode ? words.check : words.doctor}</button></div>`}
     ${(findings ?? []).map((one) => html`<article class="finding ${one.severity}">
       <h2>${one.name.replaceAll("-", " ")} <span class="quiet small">${one.severity}, ${one.sure}</span></h2>
       <p>${one.measured}</p><p class="quiet">${one.why}</p></article>`)}`;
@@ -55,9 +55,9 @@ const networkBox = (one, key, title) => html`<figure class="stack small-gap">
     aria-label=${words.prediction(title, score(one))}></canvas></div>` : html`<p class="small quiet">${words.no_picture}</p>`}</figure>`;
 
 const points = (losses) => losses.map((value, k) => [k + 1, value ?? NaN]);
-const bothCurves = ([wrong, right]) => html`<div class="narrow">${plotOf(words.loss,
+const bothCurves = ([wrong, right], width) => html`<div class="narrow">${plotOf(words.loss,
   [{ kind: "second", points: points(wrong.losses), name: words.wrong },
-  { kind: "first", points: points(right.losses), name: words.right }], { unit: plots.epoch, width: 480, height: 130 })}</div>
+  { kind: "first", points: points(right.losses), name: words.right }], { unit: plots.epoch, width: width < 680 ? 310 : 480, height: 130 })}</div>
   <div class="legend"><span><i class="second"></i>${words.wrong}</span><span><i></i>${words.right}</span></div>
   ${wrong.losses.length < right.losses.length ? html`<p class="small quiet">${words.ended(wrong.losses.length)}</p>` : ""}`;
 
@@ -92,7 +92,7 @@ function gamePanel(state, act) {
     <div class="players">${game.networks.map((one, k) => html`<article class="stack small-gap ${found?.choice === k ? "found" : ""}">
       ${networkBox(one, `game,${k}`, words.network(letters[k]))}
       ${plotOf(words.loss, [{ kind: "first", points: points(one.losses), name: words.loss }],
-        { unit: plots.epoch, width: 180, height: 70 })}
+        { unit: plots.epoch, width: 124, height: 64 })}
       <div class="row"><button aria-expanded=${game.open === k}
         @click=${() => act.set({ game: { ...game, open: game.open === k ? null : k } })}>${words.read(letters[k])}</button>
         <button class="main slim" ?disabled=${found || game.missed.includes(k)}

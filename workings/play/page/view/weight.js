@@ -3,7 +3,7 @@ import { html, svg } from "../vendor/lit-html.js";
 import { hints, weight as words } from "../strings.js";
 import { mathml, number } from "./parts.js";
 
-const W = 440, H = 210, LEFT = 56, BOTTOM = 24, TOP = 10;
+const W = 350, H = 180, LEFT = 50, BOTTOM = 24, TOP = 10;
 
 export function weightPanel(state, act) {
   const { detail } = state;
@@ -20,6 +20,7 @@ export function weightPanel(state, act) {
           .value=${String(detail.value)} aria-valuetext=${number(detail.value)}
           @input=${(event) => { act.set({ running: false }); act.setWeight(detail.name, detail.index, Number(event.target.value)); }}
           @change=${(event) => act.setWeight(detail.name, detail.index, Number(event.target.value), true)}></label>
+      ${courseOf(detail)}
     </div>
     <div class="stack">
       <table class="numbers"><caption class="hidden-text">${words.gradient}</caption>
@@ -28,7 +29,6 @@ export function weightPanel(state, act) {
         <tr><th scope="row">${words.objective}</th><td>${number(detail.J, 7)}</td></tr></table>
       <div class="equation" tabindex="0" role="group" aria-label=${words.equation}>
         <div class="line">${mathml(detail.gradient_statement.equation)}</div>${mathml(detail.gradient_statement.entry)}</div>
-      ${courseOf(detail)}
       ${why(detail)}
     </div></div>`;
 }
