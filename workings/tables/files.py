@@ -26,7 +26,6 @@ from workings.errors import FileError, InputError, MissingExtraError, count_of, 
 from workings.support.atomic_files import write_bytes
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.tables.cells import (
-    GROUPED_BY_POINTS,
     are_numbers_mostly,
     is_text,
     is_zero_padded,
@@ -37,7 +36,7 @@ from workings.tables.cells import (
     with_gaps,
 )
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, columns_in, refuse_absent
-from workings.tables.number_text import DECIMALS, NumberFormat
+from workings.tables.number_text import DECIMALS, GROUPED_BY_POINTS, NumberFormat
 from workings.tables.plain_csv import first_fields, table_text
 
 if TYPE_CHECKING:
