@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
 from tests import strategies as _profile  # noqa: F401  (Hypothesis' settings)
-from workings import SGD, Dense, InputError, Network, WorkingsError, files
+from workings import SGD, Checkpoint, Dense, InputError, Network, WorkingsError, files
 from workings.files.c import compiler_here
 from workings.sklearn import MLPClassifier, TableClassifier
 from workings.table_recipe import CLASSIFICATION
@@ -693,3 +693,13 @@ def test_any_labels_and_inputs_raise_own_errors_only(column: list[Any], kind: st
     ):
         with contextlib.suppress(WorkingsError):
             act()
+
+
+@pytest.mark.parametrize("given_name", [None, 3, b"t.csv", "", "https://example.com/t.csv", Path("s3://bucket/t.csv")])
+def test_what_names_no_file_is_refused_by_every_reader_and_writer(model: Model, given_name: Any) -> None:
+    for act in (
+        read_table, Network.load, Network.from_json, Network.from_onnx, files.load, Checkpoint, model.network.save,
+        lambda path: write_table(polars.DataFrame({"a": [1]}), path), lambda path: files.save(model.network, path),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=r"named by text or a path|name of a file is empty|Download the file"):
+            act(given_name)

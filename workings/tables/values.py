@@ -240,6 +240,7 @@ def spellings(value: Any) -> tuple[str, ...]:
     ((' red ', 'red'), ('4.0', '4'), ('4', '4.0'), ('true', 'True'),
      ('2024-01-05 00:00:00', '2024-01-05T00:00:00', '2024-01-05'))
     """
+    value = 0.0 if isinstance(value, (float, np.floating)) and value == 0 else value  # not -0.0, which is equal
     text = str(value)
     if isinstance(value, str):
         return text, text.strip()
