@@ -7,6 +7,7 @@ reads: a note on what was done, or the error with the option that settles it.
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import itertools
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ import pytest
 from workings.cli.table_doctor import leak_lines
 from workings.cli.table_plan import Plan, TableSource
 from workings.cli.table_training import load_table, prepare
-from workings.errors import InputError, WorkingsError
+from workings.errors import FileError, InputError, WorkingsError
 from workings.tables import Preprocessing, plain_csv, read_table
 from workings.tables.files import TextOptions
 from workings.tables.screening import ColumnChoices
@@ -338,3 +339,14 @@ def test_numbers_with_a_suffix_are_categories_on_request() -> None:
     table = polars.DataFrame({"x": [f"${row % 5}.5M" for row in range(N)], "y": LABEL})
     (column,) = Preprocessing.learn(table, "y", use=["x"]).columns
     assert column.names == tuple(f"x=${million}.5M" for million in range(5))
+
+
+@pytest.mark.parametrize(("start", "words"), [
+    (gzip.compress(b"a,y\n1,p\n"), r"gzip.*\.csv\.gz"), (b"PK\x03\x04" + bytes(30), "zip archive or an Excel"),
+    (b"PAR1" + bytes(8) + b"PAR1", r"Parquet file.*\.parquet"), (b"BZh91AY", "bzip2"), (b"(\xb5/\xfd\x04", "zstd"),
+    (b"%PDF-1.7\n", "PDF"), (b"\xd0\xcf\x11\xe0" + bytes(8), r"\.xls"),
+])  # fmt: skip
+def test_a_file_of_another_kind_says_which_and_how_to_name_it(tmp_path, start, words):
+    (tmp_path / "t.csv").write_bytes(start)
+    with pytest.raises(FileError, match=f"is no text but .*{words}"):
+        read_table(tmp_path / "t.csv")

@@ -10,11 +10,12 @@ import importlib
 import importlib.util
 import json
 import math
+import re
 import runpy
 import subprocess
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 
 from tests import strategies as _profile  # noqa: F401  (Hypothesis' settings)
-from workings import SGD, Dense, Network, WorkingsError, files
+from workings import SGD, Checkpoint, Dense, InputError, Network, WorkingsError, files
 from workings.files.c import compiler_here
-from workings.sklearn import MLPClassifier
+from workings.sklearn import MLPClassifier, TableClassifier
+from workings.table_recipe import CLASSIFICATION
 from workings.tables import Preprocessing, read_table, write_table
-from workings.tables.columns import Columns, columns_in
+from workings.tables.columns import CategoryColumn, Columns, NumberColumn, columns_in
 from workings.tables.values import GAP, UNKNOWN
 
 NAN, INF = math.nan, math.inf
@@ -448,6 +450,116 @@ def test_a_script_refuses_columns_that_are_no_numbers(model: Model, values: Any)
         script_of(model)["features"]({**{name: [value] for name, value in ROW.items()}, "age": values})
 
 
+# -- columns to learn from -----------------------------------------------------------------
+
+# Texts of a column, and what they are: numbers, categories, dates, which estimators refuse, or refused words.
+LEARNED: dict[str, tuple[list[str], str]] = {
+    "numbers": (["1", "2.5", "-3"], "numbers"),
+    "numbers with blanks": ([" 1 ", "2.5", "3\u00a0"], "numbers"),
+    "numbers and a mark": (["1", "NA", "3"], "numbers"),
+    "exponents": (["1E5", "2e-3", "+.5"], "numbers"),
+    "digits of another script": (["١", "٢", "٣٥"], "numbers"),
+    "a minus of typography": (["\u22125", "3", "4"], "numbers"),
+    "money": (["$1.50", "$2", "$1,163.74"], "numbers"),
+    "percent": (["45%", "5 %", "7%"], "numbers"),
+    "commas": (["1.234,5", "2.345,6", "7,5"], "numbers"),
+    "narrow blanks": (["1\u202f234,5", "2\u202f000,5", "7,5"], "numbers"),
+    "accounting": (["(5.5)", "3", "(1)"], "numbers"),
+    "true and false": (["true", "FALSE", "True"], "numbers"),
+    "true, false and a mark": (["true", "false", "NA"], "numbers"),
+    "true, false and numbers": (["true", "0", "1"], "numbers"),
+    "codes": (["007", "7", "12"], "categories"),
+    "long codes": (["1" * 39, "1" * 38 + "2", "1" * 38 + "3"], "categories"),
+    "words": (["red", "7", "true"], "categories"),
+    "few sizes": (["2K", "4K", "8K"], "categories"),
+    "ranges": (["10-20", "20-30", "30-40"], "categories"),
+    "versions": (["1.10.3", "1.10.12", "1.2.3"], "categories"),
+    "dates": (["2024-01-05", "2024-02-06", "2023-03-07"], "dates"),
+    "dates with points": (["05.01.2024", "06.02.2024", "31.03.2023"], "dates"),
+    "dates with short years": (["05.01.94", "06.02.94", "31.03.93"], "dates"),
+    "dates with names of months": (["5 Jan 2024", "6 Feb 2024", "7 Mar 2023"], "dates"),
+    "times": (["7:30", "8:45", "23:59"], "dates"),
+    "two readings": (["1,234", "5,678", "2,345"], "can be read as"),
+    "two units": (["$1", "€2", "€3"], "different units"),
+    "a suffix": (["1.5M", "2M", "300k"], "a suffix"),
+    "money with a suffix": (["$15K", "$2 mio.", "$3 bn"], "a suffix"),
+    "a typing error": (["1", "2", "3", "4", "5", "x"], "x"),
+    "an error of Excel": (["1", "2", "3", "4", "5", "#DIV/0!"], "#DIV/0!"),
+    "a limit": (["1", "2", "3", "4", "5", "<5"], "<5"),
+    "infinity": (["1", "inf", "2"], "not finite"),
+    "too large": (["1", "1e400", "2"], "not finite"),
+}
+PLAIN = ("numbers", "numbers with blanks", "exponents", "digits of another script", "infinity", "too large")
+READINGS = ("CSV", "polars", "pandas estimator", "polars estimator", "estimator of objects")
+
+
+def learned_kinds(reading: str, texts: list[str], folder: Path) -> set[str]:
+    """What a door learns a column as."""
+    values = [texts[row % len(texts)] for row in range(24)]
+    table = {"column": values, "other": [row * 37 % 11 for row in range(24)], "y": ["p", "q"] * 12}
+    if reading.endswith(("estimator", "objects")):
+        frame: Any = pandas.DataFrame(table).drop(columns="y")
+        frame = polars.from_pandas(frame) if reading.startswith("polars") else frame
+        recipe = replace(CLASSIFICATION, hidden=(2,), epochs=1)
+        estimator = TableClassifier(recipe=recipe, random_state=0, engine="reference")
+        columns = estimator.fit(frame.to_numpy(dtype=object) if "objects" in reading else frame, table["y"]).columns_
+    else:
+        found = polars.DataFrame(table)
+        if reading != "polars":
+            path = folder / "learn.csv"
+            write_table(found, path)
+            found = read_table(path)
+        columns = Preprocessing.learn(found, "y").table_columns
+    return {kind_of(column) for column in columns.columns if column.source in ("column", "x0")}
+
+
+def kind_of(column: NumberColumn | CategoryColumn) -> str:
+    """What a column holds."""
+    if isinstance(column, CategoryColumn):
+        return "categories"
+    return "numbers" if column.date is None else "dates"
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("kind", LEARNED)
+@pytest.mark.filterwarnings("ignore:X looks like a table")
+def test_a_column_is_learned_as_the_same_by_every_door(reading: str, kind: str, tmp_path: Path) -> None:
+    texts, expected = LEARNED[kind]
+    if reading == "polars" and kind in PLAIN:
+        expected = "categories"  # the table's type says that they are words
+    if "estimator" in reading and expected == "dates":
+        with pytest.raises(InputError, match=r"dates or times, such as .*categories: `astype"):
+            learned_kinds(reading, texts, tmp_path)
+    elif expected in ("numbers", "categories", "dates"):
+        assert learned_kinds(reading, texts, tmp_path) == {expected}
+    else:
+        with pytest.raises(InputError, match=re.escape(expected)):
+            learned_kinds(reading, texts, tmp_path)
+
+
+@pytest.mark.parametrize("values", [
+    [pandas.Period("2024-01")] * 24, [1j, 2] * 12, [datetime.timedelta(1)] * 24, [10**400, 1] * 12, [[1], [2]] * 12,
+], ids=str)  # fmt: skip
+def test_estimators_refuse_values_that_are_neither_numbers_nor_words(values: list[Any]) -> None:
+    table = pandas.DataFrame({"column": pandas.Series(values, dtype=object), "other": range(24)})
+    with pytest.raises(InputError, match="column 'column'"):
+        TableClassifier(random_state=0).fit(table, ["p", "q"] * 12)
+
+
+@pytest.mark.parametrize("hidden", [-9999.0, 5.0, INF])
+def test_masked_values_are_gaps_for_the_table_estimators(hidden: float) -> None:
+    data, mask = np.arange(48.0).reshape(24, 2) % 7, np.zeros((24, 2), dtype=bool)
+    mask[3, 0] = mask[20, 1] = True
+    recipe = replace(CLASSIFICATION, hidden=(2,), epochs=2)
+    expected = None
+    for X in (np.where(mask, NAN, data), *(np.ma.array(np.where(mask, hidden, data), mask=mask),)):
+        for rows in (X, list(X)):
+            estimator = TableClassifier(recipe=recipe, random_state=0, engine="reference").fit(rows, ["p", "q"] * 12)
+            found = estimator.predict_proba(rows)
+            expected = found if expected is None else expected
+            np.testing.assert_array_equal(found, expected)
+
+
 # -- no rows, and any values -----------------------------------------------------------------
 
 
@@ -581,3 +693,13 @@ def test_any_labels_and_inputs_raise_own_errors_only(column: list[Any], kind: st
     ):
         with contextlib.suppress(WorkingsError):
             act()
+
+
+@pytest.mark.parametrize("given_name", [None, 3, b"t.csv", "", "https://example.com/t.csv", Path("s3://bucket/t.csv")])
+def test_what_names_no_file_is_refused_by_every_reader_and_writer(model: Model, given_name: Any) -> None:
+    for act in (
+        read_table, Network.load, Network.from_json, Network.from_onnx, files.load, Checkpoint, model.network.save,
+        lambda path: write_table(polars.DataFrame({"a": [1]}), path), lambda path: files.save(model.network, path),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=r"named by text or a path|name of a file is empty|Download the file"):
+            act(given_name)

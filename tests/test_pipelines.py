@@ -90,6 +90,21 @@ def test_numbers_are_the_same_category_in_every_type(encoder: Any) -> None:
     assert network.predict({"c": [1], "d": [2]}) == network.predict({"c": [1.0], "d": [2.0]})
 
 
+@pytest.mark.parametrize("encoder", [OneHotEncoder(), OrdinalEncoder()])
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_0_is_one_category_whatever_its_sign(encoder: Any, zero: float) -> None:
+    table = pandas.DataFrame({"c": np.resize([zero, -1.0, 1.0], ROWS), "d": np.resize([1.0, 2.0], ROWS)})
+    pipeline = fitted(encoder, table)
+    network = Network.from_sklearn(pipeline)
+    for other in (0.0, -0.0):
+        changed = table.replace({"c": {0.0: other}})
+        assert agree(network, pipeline, changed)
+        assert (
+            network.predict({"c": [other, np.float32(other), 0], "d": [1, 1, 1]})
+            == pipeline.predict(pandas.DataFrame({"c": [0.0] * 3, "d": [1.0] * 3}))
+        ).all()
+
+
 SELECTIONS = {
     "names": ["c", "d"], "indices": [0, 2], "negative indices": [-4, -2], "mask": [True, False, True, False],
     "slice": slice(0, 3, 2), "slice of names": slice(None, "c"), "selector": compose.make_column_selector("[cd]$"),

@@ -1047,8 +1047,9 @@ def test_float_labels_can_be_saved_and_class_weights_are_checked(tmp_path: Path)
         Network.load(model.network_.save(tmp_path / "iris.safetensors")).predict(X).tolist()
         == model.predict(X).tolist()
     )
-    with pytest.raises(ValueError, match="class_weight must contain"):
-        MLPClassifier(class_weight={0: -1.0}).fit(X, y)
+    for wrong in (-1.0, np.nan, np.inf, "2"):
+        with pytest.raises(ValueError, match="class_weight must contain"):
+            MLPClassifier(class_weight={0: wrong}).fit(X, y)
 
 
 # -- what the doctor says ---------------------------------------------------------------------

@@ -21,7 +21,7 @@ import numpy as np
 
 from workings.errors import FileError, InputError, MissingExtraError, unknown_name
 from workings.support.arrays import Array, RandomSource, as_random, describe
-from workings.support.atomic_files import write_bytes
+from workings.support.atomic_files import as_path, write_bytes
 from workings.support.keywords import checked_keywords
 
 MNIST_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -431,7 +431,7 @@ def read_idx(path: str | Path) -> Array:
     ...     read_idx(path)
     array([5, 0, 4], dtype=uint8)
     """
-    path = Path(path)
+    path = as_path(path)
     try:
         with open_plain_or_gzip(path) as file:
             dtype, shape = read_idx_header(file, path)
@@ -512,7 +512,7 @@ def kaggle_csv(path: str | Path) -> tuple[Array, Array]:
     >>> X.shape, y
     ((1, 784), array([7]))
     """
-    path = Path(path)
+    path = as_path(path)
     check_kaggle_header(path)
     table = read_whole_numbers(path)
     for column, highest in ((table[:, :1], 9), (table[:, 1:], 255)):
@@ -586,7 +586,7 @@ def write_idx(path: str | Path, values: Array) -> None:
     if values.dtype != np.uint8 or values.ndim == 0:
         raise InputError(f"write_idx needs an array of type uint8 with at least one dimension, not {describe(values)}.")
     header = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
-    write_bytes(Path(path), gzip.compress(header + values.tobytes(), compresslevel=9, mtime=0))
+    write_bytes(as_path(path), gzip.compress(header + values.tobytes(), compresslevel=9, mtime=0))
 
 
 Maker = Callable[..., tuple[Array, Array]]

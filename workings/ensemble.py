@@ -22,7 +22,7 @@ from workings.files.merging import merged
 from workings.metrics import METRICS
 from workings.network import Network
 from workings.support.arrays import Array, describe
-from workings.support.atomic_files import write_bytes
+from workings.support.atomic_files import as_path, write_bytes
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.training.fit_many import checked_networks, fit_many
 from workings.training.history import History
@@ -182,7 +182,7 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
         FileError
             If the folder cannot be written to.
         """
-        folder = Path(folder)
+        folder = as_path(folder)
         for network in self.networks:
             network.check_built()
         files = {}
@@ -202,7 +202,7 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
         FileError
             If a file is missing, damaged, or does not belong to the list.
         """
-        folder, custom = Path(folder), list(custom)
+        folder, custom = as_path(folder), list(custom)
         networks = []
         for name, checksum in files_of(folder).items():
             path = folder / name

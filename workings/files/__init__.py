@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workings.errors import FileError, InputError
 from workings.network import Network
+from workings.support.atomic_files import as_path
 from workings.support.keywords import checked_keywords
 
 if TYPE_CHECKING:
@@ -63,12 +64,12 @@ def save(model: object, path: str | Path, **settings: object) -> Exported:
     """
     network = network_of(model)
     network.check_built()
-    known = SETTINGS.get(Path(path).suffix.lower(), ())
+    known = SETTINGS.get(as_path(path).suffix.lower(), ())
     for name in settings:
         if name not in known:
             raise InputError(f"{name}= is not a setting for '{path}'. Known: {', '.join(known) or 'none'}.")
     try:
-        return writer_for(Path(path))(for_format(network, Path(path)), Path(path), **settings)
+        return writer_for(as_path(path))(for_format(network, as_path(path)), as_path(path), **settings)
     except UnicodeEncodeError as error:
         raise InputError(
             f"'{path}' cannot hold the text {error.object[:40]!a}: it has half of a character (a lone surrogate) in a "
@@ -121,7 +122,7 @@ def load(path: str | Path, **settings: object) -> Network:
     >>> load(save(net, "line.json").paths[0])
     Network([Dense(1, 'identity')], loss=SquaredError(reduction='mean', half=False))
     """
-    return Network.from_model(reader_for(Path(path))(path, **settings))
+    return Network.from_model(reader_for(as_path(path))(path, **settings))
 
 
 def writer_for(path: Path) -> Callable[..., Exported]:

@@ -29,7 +29,7 @@ from workings.files.safetensors import (
 from workings.layers import FullyConnected, Layer, number_layers
 from workings.schedules import rate_at
 from workings.support.arrays import Array, RandomSource, describe, put_state, state_of
-from workings.support.atomic_files import remove_abandoned
+from workings.support.atomic_files import as_path, remove_abandoned
 from workings.support.identity import identity
 from workings.support.ranges import as_whole_number
 from workings.training.batches import State
@@ -80,7 +80,7 @@ class Checkpoint(Callback):
         epochs = as_whole_number(every)
         if epochs is None or epochs < 1:
             raise InputError(f"every must be a whole number of epochs from 1, not {every!r}.")
-        self.path, self.every, self.resume = Path(path), epochs, bool(resume)
+        self.path, self.every, self.resume = as_path(path), epochs, bool(resume)
         self.settings_of_run: dict[str, str] = {}
 
     def on_train_begin(self, training: RunningTraining) -> None:

@@ -20,6 +20,7 @@ from workings.files.safetensors import checked_about, custom_objects, descriptio
 from workings.files.verification import Agreement, Exported, compare, generated_rows, write_verified
 from workings.model.model import Model
 from workings.support.arrays import Array
+from workings.support.atomic_files import as_path
 from workings.support.keywords import checked_keywords
 
 FORMAT = "workings network"
@@ -96,7 +97,7 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model
     FileError
         For a file that is missing, damaged, not a Workings network, too large, or written by a newer version.
     """
-    about = checked_about(parse_json(Path(path)), path)
+    about = checked_about(parse_json(as_path(path)), path)
     history = {"history": json.dumps(about["history"])} if "history" in about else {}
     return network_of(path, {**about, **history}, lambda: arrays_in(about), custom)
 

@@ -33,6 +33,7 @@ from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson, Squ
 from workings.model.model import Model
 from workings.program.step import inference_program
 from workings.support.arrays import Array
+from workings.support.atomic_files import as_path
 from workings.support.keywords import checked_keywords
 from workings.tables.columns import Columns, NumberColumn, columns_in
 
@@ -82,7 +83,7 @@ def load(path: str | Path, *, loss: str | Loss | None = None, classes: Iterable[
     MissingExtraError
         If the package onnx is not installed.
     """
-    path = Path(path)
+    path = as_path(path)
     model = parse_onnx(path)
     with errors_as_file_error(path):
         reader = OnnxReader(model, str(path), most=path.stat().st_size)

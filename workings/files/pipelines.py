@@ -416,7 +416,8 @@ def category_text(value: object) -> str:
     """Return a category as text, as the table reads it: a date without a time is 2024-01-05."""
     if isinstance(value, np.datetime64):
         return spellings(value.astype("datetime64[us]").item())[-1]
-    return str(value.item() if isinstance(value, np.generic) else value)
+    plain = value.item() if isinstance(value, np.generic) else value
+    return str(0.0 if isinstance(plain, float) and plain == 0 else plain)  # not -0.0, which is equal
 
 
 def fill_text(fill: object, categories: Array) -> str:

@@ -30,7 +30,7 @@ from workings.losses import LOSSES, Loss
 from workings.model.model import Model
 from workings.regularizers import REGULARIZERS, Regularizer
 from workings.support.arrays import Array
-from workings.support.atomic_files import write_bytes
+from workings.support.atomic_files import as_path, write_bytes
 from workings.support.json_values import JsonObject
 from workings.support.keywords import checked_keywords
 from workings.training.history import History
@@ -70,13 +70,13 @@ def save(network: Model, path: str | Path) -> Path:
         If the file cannot be written; an existing file is unchanged.
     """
     network.check_built()
-    if Path(path).suffix.lower() in OTHER_FORMATS:
+    if as_path(path).suffix.lower() in OTHER_FORMATS:
         raise InputError(
             f"save writes safetensors files, which {Path(path).name!r} does not look like. For another format, use "
             f"workings.files.save(net, {str(path)!r})."
         )
     tensors = {**network.parameters, **network.statistics}
-    return write_file(Path(path), tensors, description_of(network))
+    return write_file(as_path(path), tensors, description_of(network))
 
 
 def export(network: Model, path: Path) -> Exported:
@@ -132,9 +132,9 @@ def load(path: str | Path, *, custom: Iterable[Activation | type] = ()) -> Model
         For a file that is missing, damaged, not a Workings network, or written by a newer version.
     """
     try:
-        tensors, about = read_file(Path(path))
+        tensors, about = read_file(as_path(path))
     except FileError as error:
-        hint = OTHER_READERS.get(Path(path).suffix.lower())
+        hint = OTHER_READERS.get(as_path(path).suffix.lower())
         raise error if hint is None else FileError(f"{error} {hint}") from error
     return network_of(path, about, lambda: tensors, custom)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workings.errors import InputError
 from workings.plots.drawing import canvas
-from workings.support.atomic_files import write_bytes
+from workings.support.atomic_files import as_path, write_bytes
 from workings.support.keywords import checked_keywords
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def save(figure_or_axes: Figure | Axes, path: str | Path) -> Path:
     ...     save(network([2, 3, 2]), Path(folder) / "pictures" / "network.png").name
     'network.png'
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix.lower() != ".png":
         raise InputError(f"Plots are written as PNG, so the name must end in .png; it is {path.name!r}.")
     write_bytes(path, png(figure_or_axes))

@@ -38,7 +38,7 @@ from workings.plots.pixels import as_pictures, first_weights
 from workings.plots.planes import check_points, draw_boundary
 from workings.plots.player import STYLE, page, player
 from workings.support.arrays import Array, describe
-from workings.support.atomic_files import write_bytes
+from workings.support.atomic_files import as_path, write_bytes
 from workings.support.escaping import in_html
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.training.recorders import Snapshots, restoring
@@ -181,7 +181,7 @@ def replay(
     ...     replay(net, X, y, snapshots, Path(folder) / "moons.gif").name
     'moons.gif'
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix.lower() not in (".gif", ".html"):
         raise InputError(
             f"A replay is a GIF or an HTML page, so the name must end in .gif or .html; it is {path.name!r}."

@@ -23,7 +23,7 @@ from workings.readings.text_latex import latex_of_influence, latex_of_step, text
 from workings.readings.worked_step import WorkedStep, work_step
 from workings.schedules import rate_at
 from workings.support.arrays import Values, as_random, describe
-from workings.support.atomic_files import write_bytes
+from workings.support.atomic_files import as_path, write_bytes
 from workings.support.sparse import dense
 
 
@@ -89,7 +89,7 @@ class Influence(PathAnalysis):
 
 def save_reading(reading: Explanation | Influence, path: str | Path) -> Path:
     """Write an explanation to a file, in the format of its suffix."""
-    path = Path(path)
+    path = as_path(path)
     kinds = {".html": lambda: reading.html, ".tex": lambda: reading.latex, ".txt": lambda: f"{reading}\n"}
     if path.suffix not in kinds:
         raise InputError(f"The suffix must be one of {', '.join(kinds)}, not as in {path.name!r}.")

@@ -141,6 +141,9 @@ def check_class_weight(class_weight: object) -> None:
         raise InputError(
             f'class_weight must be None, "balanced" or a dict of label to weight, not {describe(class_weight)}.'
         )
+    for weight in class_weight.values() if isinstance(class_weight, Mapping) else ():
+        if isinstance(weight, (str, bytes)):
+            raise InputError(f"class_weight must contain finite numbers of at least 0, not {class_weight!r}.")
 
 
 def is_number(value: object) -> bool:

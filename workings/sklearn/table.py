@@ -29,8 +29,9 @@ from workings.support.sparse import is_sparse
 from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe, as_inputs, first_number, one_network
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, column_names, original, standard
 from workings.tables.features import gap_category, number_column
+from workings.tables.raw_values import numbers_in, unmasked
 from workings.tables.scaling import ROBUST
-from workings.tables.values import as_list, is_gap, read_numbers, refuse_unusable, spellings
+from workings.tables.values import as_list, is_gap, refuse_unusable, spellings
 
 MOST_CATEGORIES = 100  # of a column; rarer ones are encoded as zeros, like unknown ones
 
@@ -125,7 +126,7 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             with own_errors():
                 validate_data(self, X, reset=reset, skip_check_array=True)
             return {name: X[given] for name, given in zip(names, column_names(X), strict=True)}
-        given = X.to_numpy() if hasattr(X, "to_numpy") else X
+        given = X.to_numpy() if hasattr(X, "to_numpy") else unmasked(X)
         with own_errors():
             array = check_array(given, dtype=None, ensure_all_finite="allow-nan", accept_sparse=False, estimator=self)
             validate_data(self, X, reset=reset, skip_check_array=True)
@@ -315,31 +316,14 @@ def learn_column(name: str, values: object, missing: str) -> tuple[Column, bool]
 
     Later tables may have gaps in any column, so numbers always have a fill value.
     """
-    numbers = numbers_in(values, name)
-    if numbers is None:
+    found = numbers_in(values, name)
+    if found is None:
         return learn_categories(name, values, missing)
+    numbers, form = found
     known = numbers[~np.isnan(numbers)]
     column = number_column(name, numbers, missing=missing, scaling=ROBUST)
     varies = len(known) > 0 and (bool(known.min() < known.max()) or column.indicator)
-    return replace(column, fill=column.mean), varies
-
-
-def numbers_in(values: object, name: str) -> Array | None:
-    """Return a column as float64 with NaN for gaps; None if it has text that is no number, or categories."""
-    if str(getattr(values, "dtype", "")).lower() in ("category", "categorical", "enum"):
-        return None
-    try:
-        return read_numbers(values, name, marks=True)
-    except InputError:
-        plain = np.asarray(values)
-        if plain.dtype.kind in "fc" or (plain.dtype.kind == "O" and has_infinity(plain)):
-            raise
-        return None
-
-
-def has_infinity(values: Array) -> bool:
-    """Whether a column of objects holds an infinite number."""
-    return any(isinstance(value, float) and value in (np.inf, -np.inf) for value in values)
+    return replace(column, fill=column.mean, form=form), varies
 
 
 def learn_categories(name: str, values: object, missing: str) -> tuple[CategoryColumn, bool]:

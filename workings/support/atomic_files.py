@@ -16,11 +16,42 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from workings.errors import FileError
+from workings.errors import FileError, InputError, InputTypeError
+from workings.support.arrays import describe
 from workings.support.interruption import interrupted_afterwards
 
 PARTIAL = ".partial"  # the end of the name of a temporary file
 CLEARED: set[Path] = set()  # the paths whose old temporary files this process has removed
+
+
+def as_path(path: object) -> Path:
+    """Return the path of a file or folder.
+
+    Raises
+    ------
+    InputTypeError
+        For anything but text and paths.
+    InputError
+        For empty text, and for the address of a file on the internet.
+
+    Examples
+    --------
+    >>> as_path("https://example.com/fruit.csv")
+    Traceback (most recent call last):
+    workings.errors.InputError: 'https://example.com/fruit.csv' is an address on the internet. Download the file first,
+    and pass its path.
+    """
+    named = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(named, str):
+        raise InputTypeError(f"A file is named by text or a path, such as 'fruit.csv', not by {describe(path)}.")
+    if not named:
+        raise InputError("The name of a file is empty. Name one, such as 'fruit.csv'.")
+    if ADDRESS.match(named):
+        raise InputError(f"{named!r} is an address on the internet. Download the file first, and pass its path.")
+    return Path(named)
+
+
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

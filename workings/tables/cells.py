@@ -14,7 +14,16 @@ from workings.errors import InputError, MissingExtraError, some
 from workings.support.keywords import checked_keywords
 from workings.tables.columns import missing_values
 from workings.tables.dates import find_date_format
-from workings.tables.number_text import NumberFormat, find_format, is_number_text
+from workings.tables.number_text import (
+    FEW_LIKE_NUMBERS,
+    GROUPED_BY_POINTS,
+    MISSING_MARKS,
+    NumberFormat,
+    find_format,
+    is_number_text,
+    may_be_grouped,
+    with_suffix,
+)
 from workings.tables.plain_csv import GAP_MARKS, number_in
 from workings.tables.wording import first_row, place
 
@@ -24,7 +33,6 @@ if TYPE_CHECKING:
 
 MANY_CATEGORIES = 50  # a text column with more values that rarely repeat is an identifier, not a category
 MOST_CATEGORIES = 1000  # more one-hot columns than this are refused
-MISSING_MARKS = (*GAP_MARKS, "none", "nil", "-", "--", ".")
 
 
 def load_polars() -> ModuleType:
@@ -124,6 +132,23 @@ def parsed(text: str, form: NumberFormat | None) -> float | None:
         return None
 
 
+def booleans_in_text(column: pl.Series, *, marks: bool) -> pl.Series:
+    """Convert a text column to booleans if all its values are true or false, or 1 or 0 beside them.
+
+    Any other column is returned unchanged.  With ``marks``, markers such as NA are missing values.
+
+    >>> import polars
+    >>> booleans_in_text(polars.Series(["TRUE", " false", "NA", "1"]), marks=True).to_list()
+    [True, False, None, True]
+    """
+    if not is_text(column):
+        return column
+    texts = with_gaps(column).str.to_lowercase()
+    texts = texts.set(texts.is_in(GAP_MARKS), None) if marks else texts
+    are_logical = texts.is_in(["true", "false"]).any() and texts.drop_nulls().is_in(["true", "false", "1", "0"]).all()
+    return texts.is_in(["true", "1"]) if are_logical else column
+
+
 def number_format(column: pl.Series, decimal: str | None = None) -> NumberFormat | None:
     """Return how the numbers of a text column are written; None for text, and for numbers in the usual format.
 
@@ -139,8 +164,8 @@ def number_format(column: pl.Series, decimal: str | None = None) -> NumberFormat
     texts = with_gaps(column).drop_nulls().unique(maintain_order=True)
     is_usual = bool(parse_numbers(texts).is_not_null().all())
     has_groups = bool(texts.str.contains(GROUPED_BY_POINTS).any())
-    may_be_grouped = has_groups and bool(texts.str.contains(GROUPED_BY_POINTS + r"|^[+-]?\d{1,3}$").all())
-    if is_usual and not (may_be_grouped if decimal is None else decimal == ","):
+    has_readings = (has_groups and may_be_grouped(texts)) if decimal is None else decimal == ","
+    if is_usual and not has_readings:
         return None
     return find_format(texts.to_list(), column.name, decimal)
 
@@ -164,9 +189,6 @@ def date_format(column: pl.Series, order: str | None = None) -> str | None:
         return None
     known = texts.filter(~texts.str.to_lowercase().is_in(GAP_MARKS)).unique(maintain_order=True)
     return find_date_format(known.to_list(), column.name, order)
-
-
-GROUPED_BY_POINTS = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"
 
 
 def is_zero_padded(texts: pl.Series) -> bool:
@@ -307,29 +329,23 @@ def refuse_like_numbers(texts: pl.Series, advice: str) -> None:
         )
 
 
-FEW_LIKE_NUMBERS = 20  # as many classes are usual
 LIKE_NUMBER = r"^[-+\u2212~<>(]?\s*\p{Sc}?\s*\d"
 
 
 def numbers_with_suffix(column: pl.Series) -> list[str]:
     """Return the different texts of a column of numbers that have a suffix for thousands, millions or billions.
 
-    The result is empty for any other column.  Few whole numbers without a currency may be categories.
+    The result is empty for any other column; see :func:`workings.tables.number_text.with_suffix`.
 
     >>> import polars
     >>> numbers_with_suffix(polars.Series(["$1.5M", "$900k", "12", "NA", ""]))
     ['$1.5M', '$900k']
-    >>> numbers_with_suffix(polars.Series(["2K", "4K"])), numbers_with_suffix(polars.Series(["1.5M", "red"]))
-    ([], [])
     """
     if not is_text(column):
         return []
     texts = with_gaps(column).drop_nulls()
     known = texts.filter(~texts.str.to_lowercase().is_in(GAP_MARKS)).unique(maintain_order=True)
-    found = known.filter(known.str.contains(MAGNITUDE))
-    others = known.filter(~known.str.contains(MAGNITUDE))
-    are_amounts = len(found) > FEW_LIKE_NUMBERS or found.str.contains(r"\p{Sc}|\d[.,]\d").any()
-    return found.to_list() if are_amounts and are_numbers(others).all() else []
+    return with_suffix(known.to_list()) if known.str.contains(r"\d\s*\p{L}").any() else []
 
 
 def refuse_suffixes(column: pl.Series) -> None:
@@ -341,13 +357,6 @@ def refuse_suffixes(column: pl.Series) -> None:
             f"read as numbers. Write them in full, such as 1500000. Or take them as categories: "
             f'`--use {column.name}` (use=["{column.name}"] in Python).'
         )
-
-
-MAGNITUDE = (
-    r"^\(?[-+\u2212]?\s*(?:\p{Sc}|[A-Z]{3})?\s*[-+\u2212]?\d[\d.,' ]*\s*"
-    r"(?i:k|m|b|t|g|tsd|mn|mm|mio|mill|million|millions|bn|mrd|bio|billion|billions|thousand|trillion|lakh|crore|cr)\.?"
-    r"\s*(?:\p{Sc}|[A-Z]{3})?\)?$"
-)
 
 
 def are_many(texts: pl.Series) -> bool:

@@ -15,6 +15,7 @@ from workings.tables.cells import (
     are_many,
     as_numbers,
     as_texts,
+    booleans_in_text,
     is_text,
     load_polars,
     number_format,
@@ -72,6 +73,7 @@ def learn_column(
     >>> learn_column(polars.Series("colour", ["red", None, "red"])).categories
     ('(missing)', 'red')
     """
+    column = booleans_in_text(column, marks=missing != "refuse")
     column = column if missing == "refuse" else numbers_without_marks(column)
     form = number_format(column, decimal)
     if form is not None:

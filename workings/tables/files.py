@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from workings.errors import FileError, InputError, MissingExtraError, count_of, first_line, some, unknown_name
-from workings.support.atomic_files import write_bytes
+from workings.support.atomic_files import as_path, write_bytes
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.tables.cells import (
-    GROUPED_BY_POINTS,
     are_numbers_mostly,
     is_text,
     is_zero_padded,
@@ -37,7 +36,7 @@ from workings.tables.cells import (
     with_gaps,
 )
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, columns_in, refuse_absent
-from workings.tables.number_text import DECIMALS, NumberFormat
+from workings.tables.number_text import DECIMALS, GROUPED_BY_POINTS, NumberFormat
 from workings.tables.plain_csv import first_fields, table_text
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def read_table(
     ...     read_table(path).rows()
     [('red', 150.0), ('green', 7.5)]
     """
-    path = Path(path)
+    path = as_path(path)
     suffix = known_suffix(path, READERS)
     options = TextOptions(decimal, delimiter, encoding, sheet)
     known = columns if isinstance(columns, Columns | None) else columns_in(columns)
@@ -193,7 +192,7 @@ def write_table(frame: pl.DataFrame, path: str | os.PathLike[str]) -> None:
     ...     path.read_text()
     'prediction\\nred\\ngreen\\n'
     """
-    path = Path(path)
+    path = as_path(path)
     write = WRITERS[known_suffix(path, WRITERS)]
     errors = load_polars().exceptions
     content = io.BytesIO()
@@ -306,6 +305,7 @@ def parquet_frame(content: bytes, path: Path) -> pl.DataFrame:
 def read_csv_file(content: bytes, path: Path, known: Columns | None, options: TextOptions) -> pl.DataFrame:
     """Read a CSV file; with ``known``, only the model's columns, with the model's types."""
     polars = load_polars()
+    refuse_other_kinds(content, path)
     whole = options.decode(content, path)
     text, names, separator = read_header(whole, path, options.delimiter)
     skipped = int(len(text) < len(whole))  # a line such as sep=;
@@ -330,6 +330,27 @@ def read_csv_file(content: bytes, path: Path, known: Columns | None, options: Te
     if known is None:
         vars(frame)["file_text"] = replace(file, table=frame.clone())
     return frame
+
+
+def refuse_other_kinds(content: bytes, path: Path) -> None:
+    """Raise for a file that begins like one of another kind, such as a zip archive."""
+    for start, (kind, fix) in OTHER_KINDS.items():
+        if content.startswith(start):
+            raise FileError(f"'{path}' is no text but {kind}. {fix}")
+
+
+UNPACK = "Unpack it, and pass the CSV file in it."
+OTHER_KINDS = {
+    b"\x1f\x8b": ("compressed with gzip", "Name it so that it ends in .csv.gz."),
+    b"PK\x03\x04": ("a zip archive or an Excel file", f"{UNPACK} Name an Excel file so that it ends in .xlsx."),
+    b"PAR1": ("a Parquet file", "Name it so that it ends in .parquet."),
+    b"\xd0\xcf\x11\xe0": ("an Excel file", "Name it so that it ends in .xls."),
+    b"(\xb5/\xfd": ("compressed with zstd", UNPACK),
+    b"BZh": ("compressed with bzip2", UNPACK),
+    b"\xfd7zXZ": ("compressed with xz", UNPACK),
+    b"7z\xbc\xaf": ("a 7z archive", UNPACK),
+    b"%PDF-": ("a PDF", "Copy its table into a spreadsheet, and save it as CSV."),
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 
 from workings.errors import InputError
 from workings.support.keywords import CheckedKeywords
-from workings.tables.plain_csv import OTHER_SIGNS, USUAL_SIGNS, number_in
+from workings.tables.plain_csv import GAP_MARKS, OTHER_SIGNS, USUAL_SIGNS, number_in
 from workings.tables.schema import damaged, stored_entries, stored_word
 
 DECIMALS = (".", ",")
@@ -106,7 +106,7 @@ def unit_words(unit: str) -> str:
 
 def is_currency(unit: str) -> bool:
     """Return whether a unit is a currency's sign or short name."""
-    return unit in CURRENCIES or (len(unit) == 1 and unicodedata.category(unit) == "Sc")
+    return unit in CURRENCIES or (len(unit) == 1 and is_currency_sign(unit))
 
 
 NUMBER_WITH_UNIT = re.compile(
@@ -156,7 +156,93 @@ def is_number_text(text: str, decimal: str | None = None) -> bool:
     return unit is not None and bool(formats_of([text], unit, decimal))
 
 
-def find_format(texts: Sequence[str], name: str, decimal: str | None = None) -> NumberFormat | None:
+def is_usual_number(text: str) -> bool:
+    """Return whether a text is a number in the usual format.
+
+    >>> [is_usual_number(text) for text in ("1.5", "1e400", "$1.50", "true", "red")]
+    [True, True, False, False, False]
+    """
+    try:
+        return text.strip().lower() not in ("", "true", "false") and isinstance(number_in(text.strip(), "."), float)
+    except ValueError:
+        return False
+
+
+GROUPED_BY_POINTS = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"
+GROUPED_OR_SHORT = GROUPED_BY_POINTS + r"|^[+-]?\d{1,3}$"
+
+
+def may_be_grouped(texts: Iterable[str]) -> bool:
+    """Return whether points may separate thousands in all of these numbers.
+
+    >>> may_be_grouped(["1.234", "5"]), may_be_grouped(["1.234", "1.5"])
+    (True, False)
+    """
+    given = list(texts)
+    has_groups = any(re.match(GROUPED_BY_POINTS, text) for text in given)
+    return has_groups and all(re.match(GROUPED_OR_SHORT, text) for text in given)
+
+
+MISSING_MARKS = (*GAP_MARKS, "none", "nil", "-", "--", ".")
+
+
+def are_mostly_numbers(texts: Sequence[str]) -> bool:
+    """Return whether at least four fifths of a column's texts are numbers, not counting markers of missing values.
+
+    >>> are_mostly_numbers(["1", "NA", "?"]), are_mostly_numbers(["1", "2", "S"])
+    (True, False)
+    """
+    counts = Counter(text for text in texts if text.lower() not in MISSING_MARKS)
+    found = sum(count for text, count in counts.items() if is_usual_number(text) or is_number_text(text))
+    return found > 0 and found >= 4 * (counts.total() - found)
+
+
+MAGNITUDE_NAMES = """
+k m b t g tsd mn mm mio mill million millions bn mrd bio billion billions thousand trillion lakh crore cr
+"""
+MAGNITUDES = frozenset(MAGNITUDE_NAMES.split())
+FEW_LIKE_NUMBERS = 20  # as many classes are usual
+
+
+def with_suffix(texts: Sequence[str]) -> list[str]:
+    """Return those of a column's different texts that are numbers with a suffix for thousands, millions or billions.
+
+    The result is empty if others are no numbers.  Few whole numbers without a currency may be categories.
+
+    >>> with_suffix(["$1.5M", "$900k", "12"]), with_suffix(["2K", "4K"]), with_suffix(["1.5M", "red"])
+    (['$1.5M', '$900k'], [], [])
+    """
+    found = [text for text in texts if has_suffix(text)]
+    are_amounts = len(found) > FEW_LIKE_NUMBERS or any(
+        re.search(r"\d[.,]\d", text) or any(map(is_currency_sign, text)) for text in found
+    )
+    others = set(texts) - set(found) if are_amounts else ()
+    return found if are_amounts and all(is_usual_number(text) or is_number_text(text) for text in others) else []
+
+
+def has_suffix(text: str) -> bool:
+    """Return whether a text is a number with a suffix for thousands, millions or billions.
+
+    >>> [has_suffix(text) for text in ("1.5M", "-$2 mio.", "EUR 900k", "3 Mrd €", "5 kg", "M1")]
+    [True, True, True, True, False, False]
+    """
+    found = NUMBER_WITH_UNIT.fullmatch(text.translate(str.maketrans(OTHER_SIGNS, USUAL_SIGNS)).strip())
+    if found is None:
+        return False
+    before, after = found["before"].strip("("), found["after"].strip(" .)")
+    scale = re.match(r"[^\W\d_]+", after)
+    if scale is None or scale[0].lower() not in MAGNITUDES:
+        return False
+    rest = after[scale.end() :].strip(" .")
+    return all(not sign or is_currency(sign) or re.fullmatch("[A-Z]{3}", sign) for sign in (before, rest))
+
+
+def is_currency_sign(character: str) -> bool:
+    """Return whether a character is the sign of a currency, such as $."""
+    return unicodedata.category(character) == "Sc"
+
+
+def find_format(texts: Sequence[str], name: str, decimal: str | None = None, fix: str = "") -> NumberFormat | None:
     """Return the format of a column's different texts; None if some are not numbers.
 
     Parameters
@@ -167,6 +253,8 @@ def find_format(texts: Sequence[str], name: str, decimal: str | None = None) -> 
         The column's name, for messages.
     decimal : str, optional
         The decimal sign, if it is known.
+    fix : str, optional
+        What to do about numbers that can be read in two ways; by default, to name the decimal sign.
 
     Raises
     ------
@@ -191,7 +279,7 @@ def find_format(texts: Sequence[str], name: str, decimal: str | None = None) -> 
     if len(formats) == 1:
         return formats[0]
     if formats:
-        raise ambiguous(texts, name, formats)
+        raise ambiguous(texts, name, formats, fix)
     if not all(map(is_number_text, texts)):
         return None
     other = next((text for text in texts if not is_number_text(text, decimal)), None)
@@ -203,14 +291,16 @@ def find_format(texts: Sequence[str], name: str, decimal: str | None = None) -> 
     raise mixed_units(texts, units, name) if len(set(units)) > 1 else mixed_signs(texts, units[0], name, decimal)
 
 
-def ambiguous(texts: Sequence[str], name: str, formats: Sequence[NumberFormat]) -> InputError:
+def ambiguous(texts: Sequence[str], name: str, formats: Sequence[NumberFormat], fix: str) -> InputError:
     """Return the error for numbers that can be read in two ways."""
     first, second = formats[:2]
     text = next(text for text in texts if first.number(text) != second.number(text))
-    return InputError(
-        f"{text!r} in column {name!r} can be read as {first.number(text):.12g} or as {second.number(text):.12g}. Name "
-        f"the decimal sign: `--decimal {first.decimal}` or `--decimal {second.decimal}` "
+    fix = fix or (
+        f"Name the decimal sign: `--decimal {first.decimal}` or `--decimal {second.decimal}` "
         f"(decimal={first.decimal!r} or {second.decimal!r} in Python)."
+    )
+    return InputError(
+        f"{text!r} in column {name!r} can be read as {first.number(text):.12g} or as {second.number(text):.12g}. {fix}"
     )
 
 

@@ -26,6 +26,7 @@ LARGEST_EXACT = 2**53  # up to here, each integer is a float
 
 
 LINE_OF: ContextVar[Callable[[int], int]] = ContextVar("LINE_OF")  # the line of a row in the file being read
+TEMPORAL_TYPES = (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
@@ -163,7 +164,7 @@ def number_in_text(text: str, row: int, name: str, form: NumberFormat | None) ->
 
 def refuse_unusable(value: object, row: int, name: str) -> None:
     """Raise for dates, times, bytes and nested values."""
-    if isinstance(value, (datetime.date, datetime.time, datetime.timedelta, np.datetime64, np.timedelta64)):
+    if isinstance(value, TEMPORAL_TYPES) or type(value).__name__ == "Period":  # of pandas
         raise InputError(
             f"Column {name!r} holds dates or times ({type(value).__name__} in {place_of(row, name)}), which a network "
             f"cannot use. {DATE_FIX}"
@@ -239,6 +240,7 @@ def spellings(value: object) -> tuple[str, ...]:
     ((' red ', 'red'), ('4.0', '4'), ('4', '4.0'), ('true', 'True'),
      ('2024-01-05 00:00:00', '2024-01-05T00:00:00', '2024-01-05'))
     """
+    value = 0.0 if isinstance(value, (float, np.floating)) and value == 0 else value  # not -0.0, which is equal
     text = str(value)
     if isinstance(value, str):
         return text, text.strip()

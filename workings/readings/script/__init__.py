@@ -30,7 +30,7 @@ from workings.readings.script.prediction_section import write_predicting
 from workings.readings.script.settings import MOST_INLINE, Held, ScriptSettings, arrays_of, both
 from workings.readings.script.training_section import write_training
 from workings.support.arrays import Array
-from workings.support.atomic_files import write_bytes
+from workings.support.atomic_files import as_path, write_bytes
 from workings.support.notebook import Text
 from workings.training.callbacks import Callback
 from workings.training.recipe import Labels, Recipe
@@ -163,7 +163,7 @@ def save_script(network: Model, path: str | Path, *, data: object = None, **sett
     >>> [path.name for path in save_script(net, "line.py")]
     ['line.py']
     """
-    path = Path(path)
+    path = as_path(path)
     check_script_name(path)
     written = [path]
     values = {**network.parameters, **network.statistics}
