@@ -26,7 +26,15 @@ from workings.support.arrays import Array
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.ranges import as_number, as_whole_number
 from workings.support.sparse import is_sparse
-from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe, as_inputs, first_number, one_network
+from workings.table_recipe import (
+    CLASSIFICATION,
+    REGRESSION,
+    TableRecipe,
+    as_inputs,
+    first_number,
+    one_network,
+    train_together,
+)
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, column_names, original, standard
 from workings.tables.features import gap_category, number_column
 from workings.tables.scaling import ROBUST
@@ -96,8 +104,8 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             recipe = recipe.within(float(self.time), rows, y, classes, self.engine)
         labels = [] if classes is None else classes.tolist()
         fits = [recipe.fit_of(rows, y, draw, classes=classes) for draw in recipe.draws(len(rows), codes, seed)]
+        train_together(fits, self.engine)
         for fit in fits:
-            fit.run(self.engine)
             fit.network.preprocessing = self.columns_.stored(labels, f"trained by {type(self).__name__}")
         self.networks_, self._network = [fit.network for fit in fits], one_network(fits)
         return self
