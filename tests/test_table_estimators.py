@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from workings import InputError, Network
 from workings.files import load, save
 from workings.sklearn import TableClassifier, TableRegressor
-from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe
+from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe, train_together
 from workings.tables.columns import CategoryColumn, NumberColumn
 
 SMALL = {"hidden": (16, 16), "epochs": 60}
@@ -124,7 +124,37 @@ def test_an_ensemble_is_the_mean_of_its_networks() -> None:
     mean = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(model.predict_proba(TABLE), mean, rtol=1e-5)
     raw = {name: TABLE[name] for name in TABLE.columns}
-    np.testing.assert_array_equal(model.network_.predict_proba(raw), model.predict_proba(TABLE))
+    np.testing.assert_allclose(model.network_.predict_proba(raw), model.predict_proba(TABLE), rtol=1e-5)
+    one_by_one = np.concatenate([model.predict_proba(TABLE[place : place + 1]) for place in range(9)])
+    np.testing.assert_allclose(one_by_one, model.predict_proba(TABLE)[:9], rtol=1e-12)
+
+
+def test_networks_that_are_trained_together_are_as_if_alone() -> None:
+    rows = classifier(recipe=TINY).fit(TABLE, LABELS)
+    X, recipe = rows._encode(rows._table(TABLE, reset=False)), replace(CLASSIFICATION, **TINY)
+    draws = list(recipe.draws(N, np.searchsorted(rows.classes_, LABELS), seed=1))
+    fits = [recipe.fit_of(X, LABELS, draw, classes=rows.classes_) for draw in draws]
+    assert [history.epochs for history in train_together(fits, "reference")] == [2] * 4
+    for fit, draw in zip(fits, draws, strict=True):
+        alone = recipe.fit_of(X, LABELS, draw, classes=rows.classes_)
+        alone.run("reference")
+        np.testing.assert_array_equal(fit.network.theta, alone.network.theta)
+
+
+def test_validation_rows_are_each_networks_own_or_all_networks() -> None:
+    codes = np.arange(50) % 2
+    own = [draw.held_out.tolist() for draw in CLASSIFICATION.draws(50, codes, seed=0)]
+    same = [draw.held_out.tolist() for draw in replace(CLASSIFICATION, own_validation=False).draws(50, codes, seed=0)]
+    assert own[0] == same[0]
+    assert own[0] != own[1]
+    assert same == [same[0]] * 4
+
+
+def test_many_rows_are_compiled() -> None:
+    pytest.importorskip("llvmlite")
+    X, y = RNG.normal(size=(1600, 3)).astype(np.float32), RNG.integers(0, 2, 1600)
+    assert CLASSIFICATION.engine_for(X, y, np.arange(2), "auto") == "compiled"
+    assert CLASSIFICATION.engine_for(X[:60], y[:60], np.arange(2), "auto") == "reference"
 
 
 def test_less_time_is_fewer_epochs() -> None:

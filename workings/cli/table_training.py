@@ -22,7 +22,7 @@ from workings.optimizers import optimizer_named
 from workings.readings.script.settings import Held
 from workings.regularizers import L2
 from workings.support.arrays import Array
-from workings.table_recipe import Draw, TableFit, TableRecipe, one_network
+from workings.table_recipe import Draw, TableFit, TableRecipe, one_network, train_together
 from workings.tables import Preprocessing, marks_as_gaps, read_table
 from workings.tables.scaling import ROBUST, STANDARD
 from workings.tables.wording import reading_notes
@@ -121,10 +121,14 @@ class TableTraining:
 
     def train(self, progress: Callable[[int], Callback], engine: str) -> TrainedOnTable:
         """Train the networks; ``progress(epochs)`` returns a callback that shows the progress of one."""
-        histories = [fit.run(engine, [progress(fit.recipe.epochs)]) for fit in self.fits]
+        shown = [[progress(fit.recipe.epochs)] for fit in self.fits]
+        if self.is_recipe:
+            (history, *_) = train_together(self.fits, engine, shown.__getitem__)
+        else:
+            history = self.fits[0].run(engine, shown[0])
         rows = (self.training, self.validation, self.test)
         return TrainedOnTable(
-            one_network(self.fits), self.preprocessing, histories[0], *rows, self.frame, self.split,
+            one_network(self.fits), self.preprocessing, history, *rows, self.frame, self.split,
             len(self.fits), self.is_recipe,
         )  # fmt: skip
 

@@ -26,7 +26,15 @@ from workings.support.arrays import Array
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.ranges import as_number, as_whole_number
 from workings.support.sparse import is_sparse
-from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe, as_inputs, first_number, one_network
+from workings.table_recipe import (
+    CLASSIFICATION,
+    REGRESSION,
+    TableRecipe,
+    as_inputs,
+    first_number,
+    one_network,
+    train_together,
+)
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, column_names, original, standard
 from workings.tables.features import gap_category, number_column
 from workings.tables.raw_values import numbers_in, unmasked
@@ -41,9 +49,9 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
 
     columns_: Columns
     networks_: list[Network]
-    _network: Network
+    _network: Network  # of encoded rows; in float64, so that a row's prediction hardly depends on the other rows
     _is_array: bool
-    _network_of_arrays: Network | None
+    _network_of_fit: Network | None
 
     def __init__(
         self,
@@ -70,11 +78,12 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             If an array can be read in two ways: its columns have the same number as the encoded ones.
         """
         check_is_fitted(self)
-        if self._network_of_arrays is None:
-            network = self._network
+        if self._network_of_fit is None:
+            network = self._network.astype(np.float32)
+            network.preprocessing = self.networks_[0].preprocessing
             is_raw = self._is_array and self.columns_.array_width is None
-            self._network_of_arrays = network_of_arrays(network, self.columns_, type(self)) if is_raw else network
-        return self._network_of_arrays
+            self._network_of_fit = network_of_arrays(network, self.columns_, type(self)) if is_raw else network
+        return self._network_of_fit
 
     def _train(self, X: ArrayLike, y: Array, classes: Array | None, scale: tuple[float, float] | None) -> Self:
         """Learn the columns and train the networks."""
@@ -87,7 +96,7 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         recipe = self.recipe or (REGRESSION if classes is None else CLASSIFICATION)
         recipe = recipe if self.ensemble is None else replace(recipe, networks=int(self.ensemble))
         self.columns_ = learn_columns(table, "target", scale, recipe.missing)
-        self._is_array, self._network_of_arrays = not column_names(X), None
+        self._is_array, self._network_of_fit = not column_names(X), None
         if self._is_array and len(table) != self.columns_.width:
             self.columns_ = replace(self.columns_, array_width=len(table))  # the networks take the same arrays
         seed = first_number(check_random_state(self.random_state))
@@ -97,10 +106,10 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             recipe = recipe.within(float(self.time), rows, y, classes, self.engine)
         labels = [] if classes is None else classes.tolist()
         fits = [recipe.fit_of(rows, y, draw, classes=classes) for draw in recipe.draws(len(rows), codes, seed)]
-        for fit in fits:
-            fit.run(self.engine)
-            fit.network.preprocessing = self.columns_.stored(labels, f"trained by {type(self).__name__}")
-        self.networks_, self._network = [fit.network for fit in fits], one_network(fits)
+        train_together(fits, self.engine)
+        self.networks_, self._network = [fit.network for fit in fits], one_network(fits).astype(np.float64)
+        for network in self.networks_:
+            network.preprocessing = self.columns_.stored(labels, f"trained by {type(self).__name__}")
         return self
 
     def _check_settings(self) -> None:

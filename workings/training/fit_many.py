@@ -150,12 +150,24 @@ def train_many(
     why = why_apart(models, recipes)
     if why:
         return train_each(models, X, y, recipes, engine, why)
-    undos, rows = [undoing(model) for model in models], SharedRows(X, y)
-    try:
-        trainings = [
+    rows = SharedRows(X, y)
+    return make_and_run(
+        models,
+        lambda: [
             Training(model, rows.prepared(model, recipe), recipe, engine=engine, fits=fits or len(models))
             for model, recipe in zip(models, recipes, strict=True)
-        ]
+        ],
+    )
+
+
+def make_and_run(models: Sequence[Model], make: Callable[[], Sequence[Training]]) -> dict[int, Exception]:
+    """Make the trainings of some models and run them; return the errors of those that failed, by their number.
+
+    If making one raises an error, no model is changed.
+    """
+    undos = [undoing(model) for model in models]
+    try:
+        trainings = make()
     except BaseException:
         with Interruption():  # a second Ctrl-C waits until this is done
             for undo in undos:
