@@ -27,7 +27,7 @@ from workings.program.program import Program
 from workings.support.arrays import Array
 
 UNROLLED = 8  # the largest size that is unrolled
-MOST_UNROLLED = 512  # entries of one row's operations that may be unrolled
+MOST_UNROLLED = 256  # entries of one row's operations that may be unrolled; more take a second to compile
 ROW_MAJOR_FROM = 16  # columns from which a large matrix product is faster with row-major arrays
 WIDE = 64  # columns from which arrays are row-major in any case
 BLOCK_BYTES = 2**18  # bytes of intermediate results of one block of rows, so that they stay in the cache
