@@ -44,7 +44,7 @@ HEAVY = ("matplotlib", "sklearn", "scipy", "polars", "typer", "rich", "numba", "
 # What the processor does with numbers, for compiled programs: imported by these alone.
 ARITHMETIC = ("engines.kernels.vector_math", "engines.kernels.matmul", "engines.kernels.work_sharing")
 MOST_LINES = 40
-MOST_ANY = 392  # lines of the package with the word Any
+MOST_ANY = 360  # lines of the package with the word Any; lower it when there are fewer
 
 BY_NAME = modules_in(PACKAGE)
 SOURCES = {path: path.read_text(encoding="utf-8") for path in BY_NAME.values()}

@@ -64,7 +64,8 @@ FURTHER: dict[str, Callable[[Session], float]] = {"gradient_ratio": gradient_rat
 
 def failed_claims(session: Session, claim: Part) -> list[str]:
     """Return the claims that do not hold for a session, in words."""
-    measured: dict[str, Any] = dict(zip(MEASURES, session.frame()["measured"], strict=True))
+    frame: Any = session.frame()
+    measured: dict[str, Any] = dict(zip(MEASURES, frame["measured"], strict=True))
     measured |= {name: measure(session) for name, measure in FURTHER.items() if name in claim}
     failed = []
     for name, wanted in claim.items():
@@ -77,7 +78,8 @@ def failed_claims(session: Session, claim: Part) -> list[str]:
             if bool(session.run.stopped) != wanted:
                 failed.append(f"stopped: {session.run.stopped!r}")
         elif name == "finding":
-            found = [one["name"] for one in session.doctor()["findings"]]
+            advice: Any = session.doctor()
+            found = [one["name"] for one in advice["findings"]]
             if wanted not in found:
                 failed.append(f"the doctor finds {found}, not {wanted}")
         else:

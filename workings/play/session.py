@@ -40,6 +40,7 @@ from workings.play.run import Run
 from workings.play.settings import AUTOMATIC, Settings
 from workings.play.tables import LOADERS
 from workings.support.arrays import Array
+from workings.support.json_values import JsonObject
 from workings.training.rows import Rows
 from workings.version import __version__
 
@@ -179,7 +180,7 @@ class Session:
 
     # -- actions: settings -------------------------------------------------------------------
 
-    def hello(self) -> dict[str, Any]:
+    def hello(self) -> JsonObject:
         """Return what the page needs to know first: the names to choose from, and the state."""
         usual = Settings().to_json()
         return {
@@ -193,13 +194,14 @@ class Session:
             **self.view(),
         }
 
-    def offered(self) -> list[dict[str, Any]]:
+    def offered(self) -> list[JsonObject]:
         """Return all data sets that can be chosen."""
         known = [*described(), *tables.offered()]
         own = [data for name, data in self.own.items() if name not in LOADERS]
-        return [*known, *({"name": data.name, "words": data.words, "noise": 0} for data in own)]
+        of_user: list[JsonObject] = [{"name": data.name, "words": data.words, "noise": 0} for data in own]
+        return [*known, *of_user]
 
-    def configure(self, settings: Any) -> dict[str, Any]:
+    def configure(self, settings: Any) -> JsonObject:
         """Change some settings; weights are kept if only the training changes."""
         given = Settings.from_json(settings, self.settings)
         if isinstance(settings, dict) and given.data != self.settings.data:
@@ -220,7 +222,7 @@ class Session:
             given = replace(given, features=self.own_data(given.data).features if kind is None else ("x1", "x2"))
         return given if "loss" in asked else replace(given, loss=AUTOMATIC)
 
-    def reset(self) -> dict[str, Any]:
+    def reset(self) -> JsonObject:
         """Return to the initial weights."""
         self.begin_both(self.settings)
         return self.view()
@@ -239,7 +241,7 @@ class Session:
         self.begin(settings)
         self.other = other
 
-    def view(self) -> dict[str, Any]:
+    def view(self) -> JsonObject:
         """Return everything that the page shows: settings, data, network, and the present frame."""
         return {
             "settings": self.settings.to_json(),
@@ -250,15 +252,15 @@ class Session:
             "other": None if self.other is None else self.other.shown(),
         }
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> JsonObject:
         """Return settings and network, for the page."""
         return {"settings": self.settings.to_json(), "network": self.network_view()}
 
-    def data_view(self) -> dict[str, Any]:
+    def data_view(self) -> JsonObject:
         """Return the data for the page: points, labels, names, and the ends of the plane."""
         return data_view(self.data, self.plane, self.axes)
 
-    def network_view(self) -> dict[str, Any]:
+    def network_view(self) -> JsonObject:
         """Return the structure of the network for the drawing."""
         model = self.run.model
         widths = [layer.units for layer in self.settings.hidden]
@@ -287,7 +289,7 @@ class Session:
 
     # -- actions: training -------------------------------------------------------------------
 
-    def frame(self) -> dict[str, Any]:
+    def frame(self) -> JsonObject:
         """Return the present moment: step, measures, weights, heat maps, and the course of the run."""
         run = self.run
         last = run.course[-1]
@@ -315,7 +317,7 @@ class Session:
             "other": None if self.other is None else self.other.frame(),
         }
 
-    def advance(self, steps: int) -> dict[str, Any]:
+    def advance(self, steps: int) -> JsonObject:
         """Make some steps, fewer if they are large; return the new frame."""
         self.leave_walk()
         runs = [self.run] if self.other is None else [self.run, self.other.run]
@@ -324,11 +326,11 @@ class Session:
             run.advance(max(allowed, 1))
         return self.frame()
 
-    def epoch(self) -> dict[str, Any]:
+    def epoch(self) -> JsonObject:
         """Make the steps to the end of this epoch; return the new frame."""
         return self.advance(self.run.steps_to_epoch())
 
-    def travel(self, moment: int) -> dict[str, Any]:
+    def travel(self, moment: int) -> JsonObject:
         """Return to a moment of the run; training continues from there."""
         if moment >= len(self.run.course):
             raise InputError(f"The run has {len(self.run.course)} moments, count_of from 0; there is no {moment}.")
@@ -340,7 +342,7 @@ class Session:
 
     # -- actions: comparison -----------------------------------------------------------------
 
-    def keep(self) -> dict[str, Any]:
+    def keep(self) -> JsonObject:
         """Keep a copy of the network and its run, which goes on beside the present one, step by step."""
         other = copy.copy(self)
         other.other, other.run = None, self.run.copy()
@@ -348,7 +350,7 @@ class Session:
         self.other = other
         return self.view()
 
-    def swap(self) -> dict[str, Any]:
+    def swap(self) -> JsonObject:
         """Exchange the present network and the kept one."""
         if self.other is None:
             raise InputError("No network is kept for comparison.")
@@ -360,14 +362,14 @@ class Session:
         self.other.after_new_model()
         return self.view()
 
-    def end_comparison(self) -> dict[str, Any]:
+    def end_comparison(self) -> JsonObject:
         """Forget the network that is kept."""
         self.other = None
         return self.view()
 
     # -- actions: data of your own, and images ------------------------------------------------
 
-    def activations(self) -> dict[str, Any]:
+    def activations(self) -> JsonObject:
         """Return the values of all units for the drawing, or for the chosen row."""
         pixels = self.data.raw[[self.row]] if self.drawing is None else self.drawing[None, :]
         *hidden, p = self.maps.values_at(self.data.inputs(pixels))
@@ -377,7 +379,7 @@ class Session:
             "output": [number(v) for v in p[0].tolist()],
         }
 
-    def draw(self, pixels: list[float]) -> dict[str, Any]:
+    def draw(self, pixels: list[float]) -> JsonObject:
         """Show the network an image; an empty one returns to the chosen row."""
         if self.data.side == 0 or len(pixels) not in (0, self.data.side**2):
             raise InputError(f"Only data of images can be drawn, with {self.data.side}×{self.data.side} pixels here.")
@@ -387,7 +389,7 @@ class Session:
         self.other.drawing = self.drawing
         return {**self.activations(), "other": self.other.activations()}
 
-    def choose_axes(self, first: int, second: int) -> dict[str, Any]:
+    def choose_axes(self, first: int, second: int) -> JsonObject:
         """Choose the two columns that the plane shows; the others keep their means."""
         if first == second or max(first, second) >= len(self.data.columns):
             raise InputError(f"The axes must be two different columns from 0 to {len(self.data.columns) - 1}.")
@@ -398,7 +400,7 @@ class Session:
             self.other.after_new_model()
         return self.view()
 
-    def add_point(self, x: float, y: float, target: float) -> dict[str, Any]:
+    def add_point(self, x: float, y: float, target: float) -> JsonObject:
         """Add a point to the data in the plane; the weights stay."""
         settings = self.with_point(x, y, target)
         sessions = [self] if self.other is None else [self, self.other]
@@ -428,7 +430,7 @@ class Session:
         self.own[DRAWN] = replace(data, name=DRAWN, words="Points that you have drawn.", raw=raw, y=targets, source=())
         return replace(self.settings, data=DRAWN)
 
-    def open_table(self, name: str, content: str, target: str, impute: bool) -> dict[str, Any]:
+    def open_table(self, name: str, content: str, target: str, impute: bool) -> JsonObject:
         """Take a CSV or Parquet file as data; without a target, return its columns to choose from."""
         if not target:
             return {"columns": tables.table_columns(name, content)}
@@ -442,44 +444,44 @@ class Session:
             raise
         return self.view()
 
-    def lessons(self) -> dict[str, Any]:
+    def lessons(self) -> JsonObject:
         """Return all lessons."""
         folders = [FOLDER, *([] if self.lesson_folder is None else [self.lesson_folder])]
         return {"lessons": [each.to_json() for folder in folders for each in read_lessons(folder).values()]}
 
     # -- actions: the museum -----------------------------------------------------------------
 
-    def museum(self) -> dict[str, Any]:
+    def museum(self) -> dict[str, object]:
         """Return all mistakes of the museum."""
         return {"mistakes": needed(self.exhibits).mistakes()}
 
-    def exhibit(self, name: str, room: str) -> dict[str, Any]:
+    def exhibit(self, name: str, room: str) -> JsonObject:
         """Return a mistake beside the right network, both trained on the data set ``room``."""
         return needed(self.exhibits).exhibit(name, room)
 
-    def exhibit_doctor(self, name: str, room: str) -> dict[str, Any]:
+    def exhibit_doctor(self, name: str, room: str) -> JsonObject:
         """Return what the doctor finds in the network with a mistake."""
         return {"findings": needed(self.exhibits).diagnosis(name, room)}
 
-    def game(self, seed: int) -> dict[str, Any]:
+    def game(self, seed: int) -> JsonObject:
         """Begin a game: four networks, of which one has a mistake."""
         return needed(self.exhibits).begin_game(seed)
 
-    def game_hint(self) -> dict[str, Any]:
+    def game_hint(self) -> JsonObject:
         """Return the next hint of the game."""
         return needed(self.exhibits).hint()
 
-    def game_guess(self, choice: int) -> dict[str, Any]:
+    def game_guess(self, choice: int) -> JsonObject:
         """Return whether a network of the game has the mistake."""
         return needed(self.exhibits).guess(choice)
 
-    def game_reveal(self) -> dict[str, Any]:
+    def game_reveal(self) -> JsonObject:
         """Return which network of the game has the mistake."""
         return needed(self.exhibits).reveal()
 
     # -- actions: inspection -----------------------------------------------------------------
 
-    def choose_row(self, row: int) -> dict[str, Any]:
+    def choose_row(self, row: int) -> JsonObject:
         """Choose the training row that equations show."""
         if row >= self.data.training:
             raise InputError(f"There are {self.data.training} training rows, count_of from 0; there is no row {row}.")
@@ -488,7 +490,7 @@ class Session:
             self.other.row = row
         return {"row": row, **self.row_view()}
 
-    def row_view(self) -> dict[str, Any]:
+    def row_view(self) -> JsonObject:
         """Return the inputs, the target and the prediction of the chosen row."""
         x = self.run.training.X[[self.row]]
         p = self.run.model.outputs(np.asarray(x), engine="reference")[0]
@@ -496,7 +498,7 @@ class Session:
         target = self.data.classes[int(label)] if self.data.classes else float(label)
         return {"inputs": np.asarray(x)[0].tolist(), "target": target, "prediction": [number(v) for v in p.tolist()]}
 
-    def statement(self, index: int, unit: int) -> dict[str, Any]:
+    def statement(self, index: int, unit: int) -> JsonObject:
         """Return one statement of the next step, with its numbers; no weight changes."""
         from workings.play.walk import Walk
 
@@ -519,7 +521,7 @@ class Session:
         """Forget the statements that were run ahead."""
         self.walk = None
 
-    def weight(self, name: str, index: list[int]) -> dict[str, Any]:
+    def weight(self, name: str, index: list[int]) -> JsonObject:
         """Return everything about one weight: gradient, objective as its function, its course, and its paths."""
         return self.inspection().weight(self.entry(name, index))
 
@@ -529,39 +531,39 @@ class Session:
 
         return checked_entry(self.run, name, index)
 
-    def set_weight(self, name: str, index: list[int], value: float, final: bool) -> dict[str, Any]:
+    def set_weight(self, name: str, index: list[int], value: float, final: bool) -> JsonObject:
         """Set one weight; return the new frame and the gradient.  ``final`` ends a drag and records the moment."""
         entry = self.entry(name, index)
         self.leave_walk()
         self.run.set_entry(name, entry.index, value)
         self.run.course[-1:] = [] if self.run.course[-1].step == self.run.state.step else self.run.course[-1:]
         self.run.record()
-        found = {"frame": self.frame(), "weight": self.inspection().weight_now(entry)}
+        found: JsonObject = {"frame": self.frame(), "weight": self.inspection().weight_now(entry)}
         return {**found, "details": self.weight(name, index)} if final else found
 
-    def unit(self, layer: int, unit: int) -> dict[str, Any]:
+    def unit(self, layer: int, unit: int) -> JsonObject:
         """Return the statements of one unit, with the numbers of the chosen row."""
         return {**self.inspection().unit(layer, unit), **self.row_view()}
 
-    def loss(self) -> dict[str, Any]:
+    def loss(self) -> JsonObject:
         """Return the statements of the loss, with the numbers of the chosen row."""
         return {**self.inspection().loss(), **self.row_view()}
 
     # -- actions: advice, and taking along ---------------------------------------------------
 
-    def doctor(self) -> dict[str, Any]:
+    def doctor(self) -> JsonObject:
         """Return what the doctor finds, each finding with its change of settings."""
         from workings.play.advice import advice_on
 
         return {**advice_on(self.run, self.data, self.settings), "step": self.run.state.step}
 
-    def landscape(self, directions: str) -> dict[str, Any]:
+    def landscape(self, directions: str) -> JsonObject:
         """Return the loss around the present parameters, the path of the run, and the edge of stability."""
         from workings.play.landscape import landscape
 
         return landscape(self.run, self.data, directions)
 
-    def code(self, kind: str) -> dict[str, Any]:
+    def code(self, kind: str) -> JsonObject:
         """Return the network and its training as text: a NumPy script, code for this library, or LaTeX."""
         epochs = max(self.run.epoch, 100)
         makers: dict[str, Callable[[], str]] = {
@@ -573,27 +575,27 @@ class Session:
             raise unknown_name("kind of code", kind, makers)
         return {"kind": kind, "text": makers[kind]()}
 
-    def replay(self, kind: str) -> dict[str, Any]:
+    def replay(self, kind: str) -> JsonObject:
         """Return a replay of the run so far as a file: an HTML page or an animated GIF."""
         from workings.play.replay import replay
 
         return {"files": [replay(self.run, self.data, kind)]}
 
-    def restart(self) -> dict[str, Any]:
+    def restart(self) -> JsonObject:
         """Begin a new run from the present weights, as the script does: the optimizer's state at 0, a new epoch."""
         self.leave_walk()
         self.run.restart()
         return self.frame()
 
-    def export(self, kind: str) -> dict[str, Any]:
+    def export(self, kind: str) -> JsonObject:
         """Return the network as files of some format."""
         return {"files": exported(self.run.model, kind)}
 
-    def open_model(self, name: str, content: str) -> dict[str, Any]:
+    def open_model(self, name: str, content: str) -> JsonObject:
         """Show the network of a file, on the present data."""
         return self.show_model(opened(name, content), name)
 
-    def show_model(self, model: Model, name: str) -> dict[str, Any]:
+    def show_model(self, model: Model, name: str) -> JsonObject:
         """Show a network on the present data; nothing changes if it does not fit."""
         found = settings_of(model)
         if model.n_in != len(self.data.features):
