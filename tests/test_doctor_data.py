@@ -250,6 +250,36 @@ def test_sizes_that_double_are_no_codes():
     assert missing_code(np.r_[sizes, [1e6, 1e6, 1e6]]) == 1e6
 
 
+def test_codes_beside_few_other_values_are_found():
+    sizes = np.repeat([-1.2, -0.8, 0.1, 1.1, 2.2], 20)
+    for code in (999.0, 9999.0, 99999.0, -999.0):
+        assert missing_code(np.r_[sizes, [code] * 8]) == code
+    assert missing_code(np.r_[20.0 * sizes, [99.0] * 8]) is None
+    assert missing_code(np.repeat([1.0, 99.0], 20)) is None
+
+
+def test_a_leak_beside_a_row_number_is_found():
+    X, y = plane()
+    leaking = np.column_stack([np.arange(len(y)) * 1.0, X, 9 * y + 32])
+    assert found(leaking, y) == ["identifier-column", "target-leak"]
+    assert found(leaking[:, :-1], y) == ["identifier-column"]
+
+
+def test_repeated_rows_of_a_table_with_few_values_are_found_by_their_targets():
+    X = RNG.integers(0, 3, (200, 4)).astype(float)
+    y = X.sum(axis=1) + RNG.normal(size=200)
+    chosen = np.random.default_rng(0).integers(0, 200, 200)
+    assert found(X[chosen], y[chosen]) == ["duplicated-rows"]
+    assert found(X, y) == []
+
+
+@pytest.mark.parametrize("loss", [SquaredError(), Huber()])
+def test_class_numbers_are_found_for_every_loss_of_numbers(loss):
+    X = RNG.normal(size=(200, 3))
+    y = (X[:, 0] > 0) * 1.0 + (X[:, 1] > 0.5)
+    assert "classes-as-numbers" in found(X, y, loss)
+
+
 def test_a_label_that_never_occurs_does_not_hide_a_rare_one():
     X = RNG.normal(size=(300, 3))
     Y = np.column_stack([RNG.random(300) < 0.4, np.zeros(300), np.arange(300) < 9]).astype(int)

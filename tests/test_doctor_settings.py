@@ -23,7 +23,7 @@ from workings import (
 )
 from workings.checks.doctor import checks_for, prepared_rows
 from workings.checks.evidence import Case
-from workings.checks.findings import most_urgent_first
+from workings.checks.findings import KINDS, make_finding, most_urgent_first
 from workings.checks.known_training import known_training
 from workings.checks.settings import check_settings
 from workings.checks.split import check_split
@@ -298,6 +298,23 @@ def test_a_model_without_hidden_layers_is_told_if_a_small_network_does_better():
     X = np.random.default_rng(0).normal(size=(200, 3))
     noisy = (X.sum(axis=1) + np.random.default_rng(1).normal(size=200) > 0).astype(int)
     assert settings_findings(trained(X, noisy, [])) == ()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name"),
+    [(Adam(Cosine(0.05, steps=30)), "rate-decayed"), (Momentum(WarmUp(0.05, steps=6000)), "warm-up-unfinished")],
+)
+def test_a_schedule_that_does_no_harm_is_a_note_which_hides_nothing(optimizer, name):
+    X = np.random.default_rng(0).normal(size=(120, 2))
+    y = (X[:, 0] > 0).astype(int)
+    case = trained(X, y, optimizer=optimizer, epochs=60)
+    assert case.score >= 0.97
+    (finding,) = check_still_falling(case, case.losses)
+    assert (finding.name, finding.severity) == (name, "note")
+    assert "The network has learned its rows all the same." in finding.measured
+    other = make_finding("oscillation", "", "")
+    assert [f.name for f in most_urgent_first([finding, other])] == sorted(["oscillation", name], key=list(KINDS).index)
+    exec(finding.change, {"net": case.network})
 
 
 @pytest.mark.slow

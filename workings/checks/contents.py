@@ -127,6 +127,7 @@ def check_leak(case: Case) -> Iterator[Finding]:
     X, y = case.all_rows.some(4 * MOST_NEIGHBOURS)[:2]
     target = label_numbers(y) if is_labels else y[:, 0].astype(np.float64)
     X = X.astype(np.float64)
+    X[:, identifiers(case.X.astype(np.float64))] = 0  # a number of the row is another finding
     if is_labels and (copies := label_copies(X, target)):
         yield leak_finding(copies[0], f"column {copies[0]} of X is a copy of the class, up to scale and noise")
         return
@@ -178,7 +179,7 @@ def check_duplicates(case: Case) -> Iterator[Finding]:
     """Check for rows that occur more than once, although by chance they would not."""
     found, by_chance = repeated_rows(case.X, case.y)
     n = len(case.X)
-    can_repeat = has_few_values(case.X)
+    can_repeat = has_few_values(case.X if case.has_labels else np.column_stack([case.X, case.y]))
     if found > REPEATED * n and found > OVER_CHANCE * by_chance and not can_repeat:
         yield make_finding(
             "duplicated-rows",
@@ -197,7 +198,7 @@ def has_few_values(X: Array) -> bool:
 
 def check_numbers_of_classes(case: Case) -> Iterator[Finding]:
     """Check whether the targets of a regression seem to be class numbers."""
-    if not isinstance(case.network.loss, SquaredError) or case.y.shape[1] > 1 or case.is_constant:
+    if case.network.loss.target != "numbers" or case.y.shape[1] > 1 or case.is_constant:
         return
     values, counts = np.unique(case.y, return_counts=True)
     gaps = np.diff(values.astype(np.float64))

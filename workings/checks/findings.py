@@ -76,8 +76,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
          "ones."),
     Kind("target-leak", "advice", "possible",
          "A column that is computed from the target, or known only after it, makes the score look good. It is missing "
-         "or different when the network is used.",
-         ("identifier-column",)),
+         "or different when the network is used."),
     Kind("drift", "advice", "likely",
          "The score of a network holds for rows like its training rows only. Where the rows have changed, its score "
          "may be worse."),
@@ -362,5 +361,7 @@ def most_urgent_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     for finding in findings:
         by_name.setdefault(finding.name, finding)
     order = list(KINDS)
-    unexplained = [f for f in by_name.values() if not any(cause in by_name for cause in KINDS[f.name].explained_by)]
+    # a setting that does no harm explains nothing
+    causes = {name for name, f in by_name.items() if f.severity != "note" or name not in SETTINGS}
+    unexplained = [f for f in by_name.values() if causes.isdisjoint(KINDS[f.name].explained_by)]
     return tuple(sorted(unexplained, key=lambda finding: order.index(finding.name)))

@@ -26,7 +26,7 @@ FEWEST_CODES, CODE_SHARE = 3, 0.005  # a code must repeat, a single extreme valu
 FEWEST_VALUES, LARGE = 10, 100  # distinct other values, if the code is not a negative number beyond -100
 # The distance to the other values, divided by their range.  In a column of sizes that double, such as memory, the
 # largest value is one range away from the others.
-FAR, FAR_FOR_CODES = 1.5, 0.5
+FAR, FAR_FOR_CODES, VERY_FAR = 1.5, 0.5, 20.0  # the last: for a large code beside few other values
 BEYOND_GAPS = 3.0  # distance to the other values, divided by the largest gap between these
 BYTE = 256  # the number of values of an 8-bit integer
 
@@ -142,12 +142,12 @@ def missing_code(column: Array) -> float | None:
     for code in (float(column.min()), float(column.max())):
         rest = column[column != code]
         count = len(column) - len(rest)
-        is_large_code = code in CODES and code < -LARGE
+        gap, spread = float(np.abs(rest - code).min(initial=np.inf)), float(np.ptp(rest)) if len(rest) else 0.0
+        is_large_code = code in CODES and (code < -LARGE or (code > LARGE and gap > VERY_FAR * spread))
         if count < max(FEWEST_CODES, CODE_SHARE * len(column)) or count > len(rest):
             continue
         if len(np.unique(rest)) < (1 if is_large_code else FEWEST_VALUES):
             continue
-        gap, spread = float(np.abs(rest - code).min()), float(np.ptp(rest))
         if code not in CODES and gap < BEYOND_GAPS * np.diff(np.unique(rest)).max():
             continue  # in a skewed column, such as sizes that double, the largest value is far from the next
         sole_negative = code in CODES and code < 0 <= rest.min() and bool((rest == np.round(rest)).all() or gap > 1)

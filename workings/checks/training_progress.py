@@ -61,6 +61,7 @@ LOWER = 0.9  # of the objective, that shorter steps must reach
 GOOD_SCORE = 0.97  # accuracy or R² on the training rows above which more training is not advised
 FEWEST_STEPS, MOST_STEPS = 500, 1500
 LONGEST = 6000  # steps of a trial, if the training was cut short and had not left a plateau yet
+OF_SCHEDULES = ("rate-decayed", "warm-up-unfinished")  # also stated as notes, where they do no harm
 SHORT_PATIENCE = 5  # epochs: with at most so many, early stopping cuts a training short
 DECAYED, HALF_DECAYED, UNFINISHED = 0.01, 0.1, 0.5  # of the largest learning rate: at the end, half the time, a warm-up
 
@@ -240,17 +241,27 @@ def check_still_falling(case: Case, losses: Array) -> Iterator[Finding]:
     Copies are trained again without a fold of the rows, first as the network was, then for more epochs.
     """
     ending = ending_of(case)
-    if ending is None or not np.isfinite(losses).all():
+    if ending is None or not np.isfinite(losses).all() or case.is_constant:
         return
-    if case.is_constant or case.objective_of(copied(case.network), case.all_rows) < WORTH * case.constant_loss:
-        return
-    if score_of(copied(case.network), case.all_rows) >= GOOD_SCORE or case.refitted is None:
-        return
-    for tried, steps in attempts(case, ending):
-        found = going_on(case, case.refitted, tried, steps)
-        if found is not None:
-            yield found
-            return
+    if not is_good_enough(case) and case.refitted is not None:
+        for tried, steps in attempts(case, ending):
+            found = going_on(case, case.refitted, tried, steps)
+            if found is not None:
+                yield found
+                return
+    if ending.finding in OF_SCHEDULES:
+        known = "The network has learned its rows all the same." if is_good_enough(case) else "No trial does better."
+        show = "print(net.history['lr'][-1])  # the last learning rate"
+        yield make_finding(ending.finding, f"{ending.measured}{known}", show, "note")
+
+
+def is_good_enough(case: Case) -> bool:
+    """Whether the network has learned its rows so well that more training is not tried."""
+    network = copied(case.network)
+    return (
+        case.objective_of(network, case.all_rows) < WORTH * case.constant_loss
+        or score_of(network, case.all_rows) >= GOOD_SCORE
+    )
 
 
 def going_on(case: Case, refitted: Refitted, ending: Ending, steps: int) -> Finding | None:

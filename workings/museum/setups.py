@@ -460,8 +460,8 @@ def batch_norm_hidden(setup: Setup) -> Setup:
 
 
 def narrow_middle(setup: Setup) -> Setup:
-    """Put a layer of one unit between two layers of 32."""
-    hidden = [Dense(32, "relu"), Dense(1, "relu"), Dense(32, "relu")]
+    """Put a layer of one unit before two layers of 32."""
+    hidden = [Dense(1, "tanh"), Dense(32, "relu"), Dense(32, "relu")]
     return replace(setup, layers=(*hidden, setup.layers[-1]))
 
 
