@@ -13,6 +13,7 @@ import math
 import re
 import runpy
 import subprocess
+import unicodedata
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -34,6 +35,8 @@ from workings.sklearn import MLPClassifier, TableClassifier
 from workings.table_recipe import CLASSIFICATION
 from workings.tables import Preprocessing, read_table, write_table
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn, columns_in
+from workings.tables.plain_csv import read_columns
+from workings.tables.targets import ClassTarget
 from workings.tables.values import GAP, UNKNOWN
 
 NAN, INF = math.nan, math.inf
@@ -495,6 +498,11 @@ READINGS = ("CSV", "polars", "pandas estimator", "polars estimator", "estimator 
 
 def learned_kinds(reading: str, texts: list[str], folder: Path) -> set[str]:
     """What a door learns a column as."""
+    return {kind_of(column) for column in learned_columns(reading, texts, folder)}
+
+
+def learned_columns(reading: str, texts: list[str], folder: Path) -> list[NumberColumn | CategoryColumn]:
+    """The columns that a door learns from a column of these texts."""
     values = [texts[row % len(texts)] for row in range(24)]
     table = {"column": values, "other": [row * 37 % 11 for row in range(24)], "y": ["p", "q"] * 12}
     if reading.endswith(("estimator", "objects")):
@@ -510,7 +518,7 @@ def learned_kinds(reading: str, texts: list[str], folder: Path) -> set[str]:
             write_table(found, path)
             found = read_table(path)
         columns = Preprocessing.learn(found, "y").table_columns
-    return {kind_of(column) for column in columns.columns if column.source in ("column", "x0")}
+    return [column for column in columns.columns if column.source in ("column", "x0")]
 
 
 def kind_of(column: NumberColumn | CategoryColumn) -> str:
@@ -535,6 +543,34 @@ def test_a_column_is_learned_as_the_same_by_every_door(reading: str, kind: str, 
     else:
         with pytest.raises(InputError, match=re.escape(expected)):
             learned_kinds(reading, texts, tmp_path)
+
+
+SPELLED = {
+    "café": ["cafe\u0301", " café "],
+    "Å": ["A\u030a", "\u212b"],
+    "가": ["\u1100\u1161", "\xa0가"],
+    "nai\u0308ve": ["naïve"],
+}
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("word", SPELLED)
+@pytest.mark.filterwarnings("ignore:X looks like a table")
+def test_characters_in_parts_are_the_same_category(reading: str, word: str, tmp_path: Path) -> None:
+    plain = unicodedata.normalize("NFC", word)
+    for other in SPELLED[word]:
+        (column,) = learned_columns(reading, [word, other, "tea"], tmp_path)
+        assert isinstance(column, CategoryColumn)
+        assert column.categories == tuple(sorted(["tea", plain]))
+        place = column.categories.index(plain)
+        assert column.read([word, other, "tea", plain]).tolist() == [place, place, 1 - place, place]
+        path = tmp_path / "words.csv"
+        path.write_text(f"column\n{word}\n{other}\ntea\n")
+        assert read_columns(str(path), ())["column"] == [plain, plain, "tea"]
+        known = CategoryColumn("column", (other,))  # of an imported model: the text itself goes first
+        assert known.read([other]).tolist() == [0]
+        for label in (word, other.strip()):  # a model's own label is kept
+            assert ClassTarget("y", (label,)).encode(polars.Series("y", [word, other])).tolist() == [label] * 2
 
 
 @pytest.mark.parametrize("values", [

@@ -313,7 +313,7 @@ def trained_both(folder: Path, text: str, target: str, *options: str) -> tuple[N
     names = "".join(f"{name}={name}, " for name in network.parameters)
     keep = f"\nnp.savez('found.npz', {names}predicted=predict(table))\n"
     script = Path("run.py").read_text(encoding="utf-8")
-    assert not re.search(r"import (?!csv$|io$|math$|re$|numpy as np$)", script, re.MULTILINE)
+    assert not re.search(r"import (?!csv$|io$|math$|re$|unicodedata$|numpy as np$)", script, re.MULTILINE)
     Path("kept.py").write_text(script + keep, encoding="utf-8")
     subprocess.run([sys.executable, "-I", "kept.py"], check=True, capture_output=True)
     with np.load("found.npz") as found:

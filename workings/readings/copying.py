@@ -16,6 +16,7 @@ import io
 import math
 import re
 import types
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
@@ -32,6 +33,7 @@ MODULES = {
     "datetime": datetime,
     "io": io,
     "re": re,
+    "unicodedata": unicodedata,
 }  # modules that a script may import
 
 
@@ -202,7 +204,7 @@ class CopiedCode:
         if MODULES.get(name) is not module:
             raise ProgramError(
                 f"{name} is the module {module.__name__}: a script can only import NumPy (as np), csv, datetime, io, "
-                f"math and re."
+                f"math, re and unicodedata."
             )
         self.modules.add(name)
 

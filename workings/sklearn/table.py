@@ -39,7 +39,7 @@ from workings.tables.columns import CategoryColumn, Column, Columns, NumberColum
 from workings.tables.features import gap_category, number_column
 from workings.tables.raw_values import numbers_in, unmasked
 from workings.tables.scaling import ROBUST
-from workings.tables.values import as_list, is_gap, refuse_unusable, spellings
+from workings.tables.values import as_list, as_word, is_gap, refuse_unusable
 
 MOST_CATEGORIES = 100  # of a column; rarer ones are encoded as zeros, like unknown ones
 
@@ -342,7 +342,7 @@ def learn_categories(name: str, values: object, missing: str) -> tuple[CategoryC
     for row, value in enumerate(given):
         if not is_gap(value):
             refuse_unusable(value, row, name)
-            words.append(spellings(value)[0].strip())
+            words.append(as_word(value))
     counts = Counter(sorted(words))
     chosen = [word for word, _ in counts.most_common(MOST_CATEGORIES)]
     has_gaps = len(words) < len(given)

@@ -51,9 +51,11 @@ def is_text(column: pl.Series) -> bool:
 
 
 def with_gaps(column: pl.Series) -> pl.Series:
-    """Return a column with null for every missing value (NaN, empty text), and text without surrounding blanks."""
+    """Return a column with null for every missing value (NaN, empty text), and text as ``plain_text`` gives it."""
     if is_text(column):
         texts = column.cast(load_polars().String).str.strip_chars()
+        if texts.str.contains(r"[^\x00-\x{ff}]").any():
+            texts = texts.str.normalize("NFC")
         return texts.set(texts == "", None)
     return column.fill_nan(None) if column.dtype.is_float() else column
 

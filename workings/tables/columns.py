@@ -37,7 +37,7 @@ from workings.tables.schema import (
     stored_spread,
     stored_word,
 )
-from workings.tables.values import GAP, UNKNOWN, as_list, naming_lines, place_of, read_codes, read_numbers, spellings
+from workings.tables.values import GAP, UNKNOWN, as_list, as_word, naming_lines, place_of, read_codes, read_numbers
 
 PREDICT_FIX = "Fill the gaps, or train again with --impute (impute=True), so that the model knows how to fill them."
 
@@ -490,7 +490,7 @@ class Columns(CheckedKeywords):
             if not isinstance(column, CategoryColumn) or column.unknown != "error" or not (codes == UNKNOWN).any():
                 continue
             row = int(np.flatnonzero(codes == UNKNOWN)[0])
-            word = spellings(as_list(values[column.name])[row])[0].strip()
+            word = as_word(as_list(values[column.name])[row])
             problem = InputError(
                 f"The category {word!r} in {place_of(row, column.name)} was not in the training table; known are "
                 f"{some(column.categories)}. Correct it, train again with such rows, or encode it as zeros "

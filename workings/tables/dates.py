@@ -37,11 +37,13 @@ NAMED_DAYS = """
 SPACED_DAYS = ("%d. %m. %Y",)
 DAYS = (*NUMBERED_DAYS.split(), *SPACED_DAYS, *re.split(r"[|\n]", NAMED_DAYS.strip()))
 FORMATS = (ISO, *(day + time for day in DAYS for time in ("", *(f" {hour}" for hour in HOURS))), *TIMES)
+SIGNS = {form: set(re.sub("%.", "", form)) for form in FORMATS}  # the characters between the parts
 ORDERS = {"day-first": "%d", "month-first": "%m", "year-first": "%y"}  # how the formats begin
 DATE_TYPES = (str, datetime.date, datetime.time, np.datetime64)
 NUMBERED_DATE = re.compile(r"\d{1,4}[-/.:] ?\d{1,2}([-/.:] ?\d{1,4})?([T ].*)?")
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 NAMED_DATE = re.compile(rf"(?i)(\d{{1,4}}[-/ ]?|\d\d?\. )?({MONTHS})[a-z]*[-/ ]?\d{{1,4}}(, ?\d{{4}}|[- ]\d.*)?( .*)?")
+NAME_OF_MONTH = re.compile(rf"(?i){MONTHS}")
 FEWEST_SHAPED = 0.8  # the share of texts that are dates in a column of dates
 MOST_TRIED = 200  # texts that choose the possible formats
 VERSION_NUMBER = re.compile(r"\d+\.\d+\.\d")  # 1.10.3, where others, such as 1.10.12, could be dates
@@ -192,6 +194,15 @@ def fits(text: str, form: str) -> bool:
     return True
 
 
+def may_fit(text: str, form: str) -> bool:
+    """Return whether a text has the signs of a format; this is quick, while ``strptime`` compiles each format anew.
+
+    >>> may_fit("5/1/24", "%d/%m/%y"), may_fit("5/1/24", "%d.%m.%y"), may_fit("5/1/24", "%d/%b/%Y")
+    (True, False, False)
+    """
+    return SIGNS[form] <= set(text) and ("%b" in form.lower()) == bool(NAME_OF_MONTH.search(text))
+
+
 def looks_like_date(text: str) -> bool:
     """Return whether a text has the shape of a date or time, whether or not it is one.
 
@@ -232,7 +243,8 @@ def find_date_format(texts: Sequence[str], name: str, order: str | None = None) 
     shaped = [text for text in texts if looks_like_date(text)]
     if not shaped or len(shaped) < FEWEST_SHAPED * len(texts):
         return None
-    formats = [form for form in FORMATS if any(fits(text, form) for text in shaped[:MOST_TRIED])]
+    tried = shaped[:MOST_TRIED]
+    formats = [form for form in FORMATS if any(may_fit(text, form) and fits(text, form) for text in tried)]
     counts = {form: sum(fits(text, form) for text in shaped) for form in formats}
     fitting = {form: count for form, count in counts.items() if count >= FEWEST_SHAPED * len(texts)}
     if not fitting:

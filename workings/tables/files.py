@@ -37,7 +37,7 @@ from workings.tables.cells import (
 )
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, columns_in, refuse_absent
 from workings.tables.number_text import DECIMALS, GROUPED_BY_POINTS, NumberFormat
-from workings.tables.plain_csv import first_fields, table_text
+from workings.tables.plain_csv import first_fields, plain_text, table_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -553,9 +553,9 @@ def merges_codes(texts: pl.Series, numbers: pl.Series) -> bool:
 
 
 def with_blanks(columns: Iterable[Column]) -> set[str]:
-    """Return the categorical columns whose categories have surrounding blanks, as an imported model's may have."""
+    """Return the categorical columns whose categories are not ``plain_text``, as an imported model's may be."""
     words = [column for column in columns if isinstance(column, CategoryColumn)]
-    return {column.source for column in words if any(word != word.strip() for word in column.categories)}
+    return {column.source for column in words if any(word != plain_text(word) for word in column.categories)}
 
 
 UNUSUAL_DIGITS = re.compile(rb"\d{19}|[^\x00-\x7f]")

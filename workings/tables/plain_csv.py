@@ -11,6 +11,7 @@ import csv
 import io
 import math
 import re
+import unicodedata
 from typing import Any
 
 SEPARATORS = ",;\t"
@@ -112,10 +113,19 @@ def unmarked(text: str) -> str:
     return "" if text.lower() in GAP_MARKS else text
 
 
+def plain_text(text: str) -> str:
+    """Return a text without surrounding blanks, and with composed characters: é is one character, not e and an accent.
+
+    >>> len(plain_text(" cafe\u0301 "))
+    4
+    """
+    return unicodedata.normalize("NFC", text.strip())
+
+
 def read_columns(
     path: str, numbers: tuple[str, ...], marked: tuple[str, ...] = (), formats: tuple[tuple[str, ...], ...] = ()
 ) -> dict[str, list[object]]:
-    """Read the columns of a CSV file by name, as numbers or as text without surrounding blanks.
+    """Read the columns of a CSV file by name, as numbers or as text without surrounding blanks (see ``plain_text``).
 
     Parameters
     ----------
@@ -155,7 +165,7 @@ def read_columns(
     header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     columns: dict[str, list[Any]] = {}
     for place, name in enumerate(map(str.strip, header)):
-        columns[name] = [row[place].strip() for row in rows if row]
+        columns[name] = [plain_text(row[place]) for row in rows if row]
         if name in marked:
             columns[name] = [unmarked(value) for value in columns[name]]
         if name in numbers:

@@ -29,12 +29,12 @@ from workings.tables.number_text import (
 from workings.tables.plain_csv import unmarked
 from workings.tables.values import (
     as_list,
+    as_word,
     is_gap,
     place_of,
     plain_numbers,
     read_numbers,
     refuse_unusable,
-    spellings,
 )
 
 CATEGORY_TYPES = ("category", "categorical", "enum")
@@ -78,7 +78,7 @@ def numbers_in(values: Any, name: str) -> tuple[Array, NumberFormat | None] | No
     known = [value for value in given if not is_gap(value) and not (isinstance(value, str) and is_mark(value))]
     if all(map(is_real, known)):
         return read_numbers(given, name, marks=True), None
-    texts = list(dict.fromkeys(spellings(value)[0].strip() for value in known))
+    texts = list(dict.fromkeys(as_word(value) for value in known))
     if is_text_of_codes(texts, len(known)):
         return None
     form = text_format(texts, name)
@@ -140,7 +140,7 @@ def refuse_unclear(texts: Sequence[str], given: Sequence[Any], name: str) -> Non
             f"Column {name!r} holds numbers with a suffix, such as {some(map(repr, suffixed[:2]))}, which are not read "
             f"as numbers. {CONVERT_FIX}"
         )
-    words = [spellings(value)[0].strip() for value in given if not is_gap(value)]
+    words = [as_word(value) for value in given if not is_gap(value)]
     if are_mostly_numbers(words):
         row, text = next((row, value) for row, value in enumerate(given) if not is_gap(value) and is_word(value))
         raise InputError(
@@ -151,7 +151,7 @@ def refuse_unclear(texts: Sequence[str], given: Sequence[Any], name: str) -> Non
 
 def is_word(value: Any) -> bool:
     """Return whether a value is text that is no number and no marker of a missing value."""
-    text = spellings(value)[0].strip()
+    text = as_word(value)
     return not is_number_text(text) and not is_mark(text)
 
 

@@ -30,6 +30,7 @@ from workings.tables.cells import (
 )
 from workings.tables.features import standardize
 from workings.tables.number_text import NumberFormat
+from workings.tables.plain_csv import plain_text
 from workings.tables.scaling import mean_and_spread
 from workings.tables.values import read_numbers
 from workings.tables.wording import first_row, place
@@ -90,7 +91,8 @@ class ClassTarget(CheckedKeywords):
     def encode(self, column: pl.Series) -> Array:
         """Return the labels, of shape (n,); raise for one that is not among the classes."""
         labels = as_texts(column) if self.is_text else as_labels(as_class_values(column, type(self.classes[0])))
-        known = {label: label for label in self.classes}
+        known = {plain_text(label): label for label in self.classes} if self.is_text else {}
+        known |= {label: label for label in self.classes}
         given = labels.to_list()
         for row, label in enumerate(given):
             if label not in known:

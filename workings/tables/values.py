@@ -19,7 +19,7 @@ from workings.errors import InputError
 from workings.support.arrays import Array
 from workings.support.conversion import DATE_FIX, is_missing, is_real
 from workings.tables.number_text import NumberFormat
-from workings.tables.plain_csv import number_in, unmarked
+from workings.tables.plain_csv import number_in, plain_text, unmarked
 
 GAP, UNKNOWN = -1, -2  # instead of the index of a category
 LARGEST_EXACT = 2**53  # up to here, each integer is a float
@@ -233,17 +233,26 @@ def code_of(value: object, row: int, name: str, known: Mapping[str, int], *, mar
     return GAP if is_mark else UNKNOWN
 
 
+def as_word(value: object) -> str:
+    """Return a value as the text of a category.
+
+    >>> as_word(" red "), as_word(4.0), as_word(True)
+    ('red', '4.0', 'true')
+    """
+    return plain_text(spellings(value)[0])
+
+
 def spellings(value: object) -> tuple[str, ...]:
     """Return the possible spellings of a value as text, the most exact first.
 
     >>> spellings(" red "), spellings(4.0), spellings(4), spellings(True), spellings(datetime.datetime(2024, 1, 5))
-    ((' red ', 'red'), ('4.0', '4'), ('4', '4.0'), ('true', 'True'),
+    ((' red ', 'red', 'red'), ('4.0', '4'), ('4', '4.0'), ('true', 'True'),
      ('2024-01-05 00:00:00', '2024-01-05T00:00:00', '2024-01-05'))
     """
     value = 0.0 if isinstance(value, (float, np.floating)) and value == 0 else value  # not -0.0, which is equal
     text = str(value)
     if isinstance(value, str):
-        return text, text.strip()
+        return text, text.strip(), plain_text(text)
     if isinstance(value, (bool, np.bool_)):
         return text.lower(), text
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
