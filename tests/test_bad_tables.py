@@ -342,10 +342,10 @@ def test_numbers_with_a_suffix_are_categories_on_request() -> None:
 
 
 @pytest.mark.parametrize(("start", "words"), [
-    (gzip.compress(b"a,y\n1,p\n"), r"gzip.*\.csv\.gz"), (b"PK\x03\x04" + bytes(30), "zip archive or an Excel"),
+    (gzip.compress(b"a,y\n1,p\n", mtime=0), r"gzip.*\.csv\.gz"), (b"PK\x03\x04" + bytes(30), "zip archive or an Excel"),
     (b"PAR1" + bytes(8) + b"PAR1", r"Parquet file.*\.parquet"), (b"BZh91AY", "bzip2"), (b"(\xb5/\xfd\x04", "zstd"),
     (b"%PDF-1.7\n", "PDF"), (b"\xd0\xcf\x11\xe0" + bytes(8), r"\.xls"),
-])  # fmt: skip
+], ids=["gzip", "zip", "parquet", "bzip2", "zstd", "pdf", "xls"])  # fmt: skip
 def test_a_file_of_another_kind_says_which_and_how_to_name_it(tmp_path, start, words):
     (tmp_path / "t.csv").write_bytes(start)
     with pytest.raises(FileError, match=f"is no text but .*{words}"):

@@ -198,7 +198,7 @@ def has_few_values(X: Array) -> bool:
 
 def check_numbers_of_classes(case: Case) -> Iterator[Finding]:
     """Check whether the targets of a regression seem to be class numbers."""
-    if case.network.loss.target != "numbers" or case.y.shape[1] > 1 or case.is_constant:
+    if not case.network.loss.takes_any_number or case.y.shape[1] > 1 or case.is_constant:
         return
     values, counts = np.unique(case.y, return_counts=True)
     gaps = np.diff(values.astype(np.float64))

@@ -353,45 +353,65 @@ def ending_of(case: Case) -> Ending | None:
     if optimizer is None or not done:
         return None
     if case.stopped_early:
-        if case.terms is not None:
-            return None
-        callbacks = Code("[EarlyStopping(patience=30)]")
-        return Ending(
-            "patience-too-short",
-            f"training stopped after {len(case.losses)} epochs: {case.training.stopped}. ",
-            with_constant_rate(optimizer, done),
-            "",
-            lambda n: case.new_training_code(
-                epochs=max(5 * n, case.recipe.epochs), validation=0.2, callbacks=callbacks
-            ),
-            patience_of(case) <= SHORT_PATIENCE,
-        )
+        return None if case.terms is not None else end_by_patience(case, with_constant_rate(optimizer, done))
     if not case.training.stopped.startswith("all"):
         return None
     rates = np.asarray(case.columns.get("lr") or [rate_of(optimizer)])
-    steady = with_fixed_rate(optimizer, float(rates.max()))
-    if rates[-1] < DECAYED * rates.max() and np.median(rates) < HALF_DECAYED * rates.max():
-        below = int((rates >= DECAYED * rates.max()).mean() * len(case.losses))
-        return Ending(
-            "rate-decayed",
-            f"from epoch {below} of {len(case.losses)} on, the learning rate is below a "
-            f"hundredth of {rates.max():.3g}. ",
-            steady,
-            " with this rate",
-            lambda epochs: case.fit_code(optimizer=steady, epochs=epochs),
-        )
     peak = rate_after_warm_up(optimizer, done)
+    if rates[-1] < DECAYED * rates.max() and np.median(rates) < HALF_DECAYED * rates.max():
+        return end_by_decay(case, rates, with_fixed_rate(optimizer, float(rates.max())))
     if rates[-1] < UNFINISHED * peak:
-        warm = with_fixed_rate(optimizer, peak)
-        return Ending("warm-up-unfinished", f"the last learning rate was {rates[-1]:.3g}; the schedule rises to "
-                      f"{peak:.3g}. ", warm, " with that rate",
-                      lambda epochs: case.fit_code(optimizer=warm, epochs=epochs))  # fmt: skip
+        return end_before_peak(case, float(rates[-1]), peak, with_fixed_rate(optimizer, peak))
     if monitor_of(getattr(optimizer.parts[-1], "lr", None)) is not None:
         optimizer = with_fixed_rate(optimizer, float(rates[-1]))
-    continued_by = with_constant_rate(optimizer, done)  # a schedule must not begin anew
-    return Ending("still-falling", "", continued_by, "",
-                  lambda epochs: case.more_epochs_code(epochs) if continued_by is case.optimizer
-                  else case.fit_code(optimizer=continued_by, epochs=epochs), is_cut_short=False)  # fmt: skip
+    return end_of_epochs(case, with_constant_rate(optimizer, done))  # a schedule must not begin anew
+
+
+def end_by_patience(case: Case, optimizer: Part) -> Ending:
+    """Return the end of a training that early stopping ended."""
+    callbacks = Code("[EarlyStopping(patience=30)]")
+    return Ending(
+        "patience-too-short",
+        f"training stopped after {len(case.losses)} epochs: {case.training.stopped}. ",
+        optimizer,
+        "",
+        lambda n: case.new_training_code(epochs=max(5 * n, case.recipe.epochs), validation=0.2, callbacks=callbacks),
+        patience_of(case) <= SHORT_PATIENCE,
+    )
+
+
+def end_by_decay(case: Case, rates: Array, steady: Part) -> Ending:
+    """Return the end of a training whose learning rate decayed to nothing."""
+    below = int((rates >= DECAYED * rates.max()).mean() * len(case.losses))
+    return Ending(
+        "rate-decayed",
+        f"from epoch {below} of {len(case.losses)} on, the learning rate is below a hundredth of {rates.max():.3g}. ",
+        steady,
+        " with this rate",
+        lambda epochs: case.fit_code(optimizer=steady, epochs=epochs),
+    )
+
+
+def end_before_peak(case: Case, last: float, peak: float, warm: Part) -> Ending:
+    """Return the end of a training whose learning rate was still rising."""
+    return Ending(
+        "warm-up-unfinished",
+        f"the last learning rate was {last:.3g}; the schedule rises to {peak:.3g}. ",
+        warm,
+        " with that rate",
+        lambda epochs: case.fit_code(optimizer=warm, epochs=epochs),
+    )
+
+
+def end_of_epochs(case: Case, optimizer: Part) -> Ending:
+    """Return the end of a training that ran all its epochs."""
+
+    def code(epochs: int) -> str:
+        if optimizer is case.optimizer:
+            return case.more_epochs_code(epochs)
+        return case.fit_code(optimizer=optimizer, epochs=epochs)
+
+    return Ending("still-falling", "", optimizer, "", code, is_cut_short=False)
 
 
 def patience_of(case: Case) -> int:

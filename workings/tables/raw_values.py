@@ -43,7 +43,7 @@ CONVERT_FIX = f"Convert the column to numbers before. {AS_CATEGORIES}"
 FEW_CODES, SHARE_OF_CODES = 50, 0.5  # more codes that hardly repeat are numbers
 
 
-def numbers_in(values: Any, name: str) -> tuple[Array, NumberFormat | None] | None:
+def numbers_in(values: object, name: str) -> tuple[Array, NumberFormat | None] | None:
     """Return the numbers of a column, with NaN for gaps, and their format; None for a column of categories.
 
     Parameters
@@ -98,7 +98,7 @@ def is_mark(text: str) -> bool:
     return not unmarked(text.strip())
 
 
-def refuse_complex(value: Any, row: int, name: str) -> None:
+def refuse_complex(value: object, row: int, name: str) -> None:
     """Raise for a complex number."""
     if isinstance(value, (complex, np.complexfloating)):
         raise InputError(f"The value in {place_of(row, name)} is a complex number; a column must hold real numbers.")
@@ -127,7 +127,7 @@ def text_format(texts: Sequence[str], name: str) -> NumberFormat | None:
     return find_format(texts, name, fix=CONVERT_FIX)
 
 
-def refuse_unclear(texts: Sequence[str], given: Sequence[Any], name: str) -> None:
+def refuse_unclear(texts: Sequence[str], given: Sequence[object], name: str) -> None:
     """Raise for texts that are dates, numbers with a suffix, or mostly numbers."""
     if is_date(texts, name):
         raise InputError(
@@ -149,7 +149,7 @@ def refuse_unclear(texts: Sequence[str], given: Sequence[Any], name: str) -> Non
         )
 
 
-def is_word(value: Any) -> bool:
+def is_word(value: object) -> bool:
     """Return whether a value is text that is no number and no marker of a missing value."""
     text = as_word(value)
     return not is_number_text(text) and not is_mark(text)
