@@ -215,6 +215,15 @@ def test_probabilities_that_are_none() -> None:
     refused(lambda: fit(classifier(), y=rows), "adds up to 0.25", "row 3", "add up to 1")
 
 
+def test_booleans_are_the_labels_0_and_1() -> None:
+    network = classifier(n_in=2)
+    fit(network)
+    assert network.objective(X, Y.astype(bool)) == network.objective(X, Y)
+    named = classifier(n_in=2)
+    fit(named, y=np.where(Y, "True", "False"))
+    refused(lambda: named.objective(X, Y.astype(bool)), "True", "False")
+
+
 def test_negative_counts() -> None:
     network = Network([Dense(1)], loss=Poisson(), seed=0)
     refused(lambda: fit(network, y=with_value(Y, 6, -2)), "y has -2", "row 6", "counts, from 0")

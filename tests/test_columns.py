@@ -20,6 +20,7 @@ from workings.cli import table_models
 from workings.errors import FileError, InputError
 from workings.tables import ClassTarget, NumberTarget, Preprocessing, marks_as_gaps, read_table, write_table
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn, columns_in
+from workings.tables.features import standardize
 
 pandas = pytest.importorskip("pandas")
 NAN = float("nan")
@@ -497,3 +498,8 @@ def test_dates_are_found_among_columns_of_every_kind(tmp_path: Path) -> None:
     rows = [[cells[row] for cells in columns.values()] for row in (0, 1)]
     path.write_text("\n".join(",".join(map(str, cells)) for cells in [columns, *rows]) + "\n")
     assert read_table(path).schema == {name: dtype for name, (_, _, dtype) in columns.items()}
+
+
+def test_a_number_too_far_from_the_mean_is_named_with_its_row() -> None:
+    with pytest.raises(InputError, match=r"1\.7e\+308 in row 3, column 'price' is too far from -1\.7e\+308"):
+        standardize(np.array([1.0, 2.0, 1.7e308, 3.0]), -1.7e308, 1.0, "price")

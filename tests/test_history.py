@@ -146,6 +146,8 @@ def test_the_picture_has_both_curves() -> None:
     assert len({c.attrib["stroke"] for c in curves}) == 2
     width, height = float(svg.attrib["width"]), float(svg.attrib["height"])
     assert all(0 <= x <= width and 0 <= y <= height for curve in points for x, y in curve)
+    names = [text for text in with_tag(svg, "text") if text.text in ("loss", "val_loss")]
+    assert all(float(text.attrib["x"]) > max(x for x, _ in curve) for text in names for curve in points)
     assert points[0][0][1] < points[0][1][1] < points[0][2][1], "a loss that falls is drawn falling"
     assert "val_loss 0.8" in "".join(root.itertext())
 

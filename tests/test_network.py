@@ -688,8 +688,8 @@ RECORDS = [
 ]
 
 
-@pytest.mark.parametrize("function", [accuracy, r2, mean_squared_error, mean_absolute_error, *RECORDS])
-def test_metrics_and_records_of_tables_name_a_misspelt_argument(function: Any) -> None:
+@pytest.mark.parametrize("function", [accuracy, r2, mean_squared_error, mean_absolute_error, files.safetensors.load, *RECORDS])
+def test_functions_and_records_of_tables_name_a_misspelt_argument(function: Any) -> None:
     with pytest.raises(KeywordError, match="'misspelt'"):
         function(misspelt=1)
 
