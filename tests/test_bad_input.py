@@ -219,6 +219,7 @@ def test_booleans_are_the_labels_0_and_1() -> None:
     network = classifier(n_in=2)
     fit(network)
     assert network.objective(X, Y.astype(bool)) == network.objective(X, Y)
+    refused(lambda: network.objective(X, np.where(Y, "yes", "no")), "yes")
     named = classifier(n_in=2)
     fit(named, y=np.where(Y, "True", "False"))
     refused(lambda: named.objective(X, Y.astype(bool)), "True", "False")
