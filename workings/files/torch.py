@@ -7,7 +7,6 @@ in memory can be imported.
 
 from __future__ import annotations
 
-import importlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
@@ -57,9 +56,11 @@ handle_unknown="ignore", they become zeros."""
 def load_torch() -> ModuleType:
     """Import PyTorch; raise an error that names the extra if it is not installed."""
     try:
-        return importlib.import_module("torch")
+        import torch
     except ImportError as error:
         raise MissingExtraError("PyTorch", "torch") from error
+    found: ModuleType = torch
+    return found
 
 
 # -- writing ---------------------------------------------------------------------------------
