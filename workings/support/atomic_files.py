@@ -115,11 +115,13 @@ def remove_abandoned(path: Path) -> None:
         return
     CLEARED.add(path.absolute())
     name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}{re.escape(PARTIAL)}")
-    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
-        for entry in [entry for entry in entries if name.fullmatch(entry.name)]:
-            with contextlib.suppress(OSError), open(entry.path, "rb") as file:  # gone, or of another user
-                if lock(file):
-                    os.unlink(entry.path)
+    found: list[str] = []
+    with contextlib.suppress(OSError):
+        found = os.listdir(path.parent)  # in one call: a Ctrl-C leaves no open handle
+    for abandoned in filter(name.fullmatch, found):
+        with contextlib.suppress(OSError), open(path.parent / abandoned, "rb") as file:  # gone, or of another user
+            if lock(file):
+                os.unlink(path.parent / abandoned)
 
 
 def lock(file: IO[bytes], *, waits: bool = False) -> bool:

@@ -128,12 +128,11 @@ def write(path: Path, content: bytes) -> None:
 def limit(folder: Path) -> None:
     """Delete the files that were used longest ago until the others fit."""
     found = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):  # another process may delete files, too
-                if entry.name.lstrip(".").startswith(PREFIX) and entry.is_file(follow_symlinks=False):
-                    about = entry.stat(follow_symlinks=False)
-                    found.append((about.st_mtime, about.st_size, entry.path))
+    for name in os.listdir(folder):  # in one call: a Ctrl-C leaves no open handle
+        with contextlib.suppress(OSError):  # another process may delete files, too
+            about = os.lstat(folder / name)
+            if name.lstrip(".").startswith(PREFIX) and stat.S_ISREG(about.st_mode):
+                found.append((about.st_mtime, about.st_size, folder / name))
     total = sum(size for _, size, _ in found)
     for _, size, path in sorted(found):
         if total <= MOST_BYTES:
