@@ -138,6 +138,17 @@ def test_x_of_one_dimension() -> None:
     refused(lambda: regression(n_in=2).predict(X[0]), "X has shape (2,)", "X.reshape(1, -1)")
 
 
+def test_records_and_one_row_of_a_table_say_what_is_meant() -> None:
+    records = [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 4.0}]
+    for act in (regression(n_in=2).predict, lambda X: fit(regression(), X, NUMBERS[:2])):
+        refused(lambda act=act: act(records), "X is a list of dicts", "pandas.DataFrame(X)")  # type: ignore[misc]
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(records)
+    refused(lambda: regression(n_in=2).predict(table.iloc[0]), "one row or column of a table", "table.iloc[[0]]")
+    polars = pytest.importorskip("polars")
+    refused(lambda: regression(n_in=2).predict(polars.DataFrame(records)["a"]), "one row or column of a table")
+
+
 def test_x_of_three_dimensions() -> None:
     refused(lambda: fit(classifier(), X.reshape(40, 2, 1)), "two dimensions (samples, features)", "(40, 2, 1)")
     refused(lambda: fit(classifier(), np.float64(3.0)), "two dimensions", "()")

@@ -688,7 +688,9 @@ RECORDS = [
 ]
 
 
-@pytest.mark.parametrize("function", [accuracy, r2, mean_squared_error, mean_absolute_error, files.safetensors.load, *RECORDS])
+@pytest.mark.parametrize(
+    "function", [accuracy, r2, mean_squared_error, mean_absolute_error, files.safetensors.load, *RECORDS]
+)
 def test_functions_and_records_of_tables_name_a_misspelt_argument(function: Any) -> None:
     with pytest.raises(KeywordError, match="'misspelt'"):
         function(misspelt=1)
