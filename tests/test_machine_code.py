@@ -356,6 +356,47 @@ def test_without_a_folder_programs_are_compiled_in_each_process(tmp_path: Path) 
     assert ran(**environment) == first, "other users could have written to it"
 
 
+SCATTERED = """
+import ctypes, sys
+from workings import Adam, CrossEntropy, Dense, Network, datasets
+
+X, y = datasets.moons(seed=0)
+
+def fit(width):
+    network = Network([Dense(width, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0)
+    network.fit(X, y, optimizer=Adam(0.1), epochs=2, engine="compiled")
+
+fit(3)
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+
+def reserve(size):  # private and anonymous, without memory behind it
+    return libc.mmap(None, size, 0, 0x4022, -1, 0)
+
+for size in (2**16, 2**15, 2**14, 2**13, 2**12):
+    for _ in range(400):
+        reserve(size)
+size = 4096 * int(sys.argv[1])
+for gap, _ in [(reserve(size), reserve(5 * 2**29)) for _ in range(200)]:
+    libc.munmap(gap, size)
+for width in (4, 5, 6, 7, 20, 40):
+    fit(width)
+print("trained")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reserves memory as on Linux")
+@pytest.mark.parametrize("pages", [6, 10, 14])
+def test_machine_code_is_loaded_where_free_memory_is_scattered(pages: int, tmp_path: Path) -> None:
+    """Free places of a few pages lie 2.5 GB apart; LLVM's older linker put the parts of one object into several."""
+    environment = {**os.environ, "WORKINGS_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", SCATTERED, str(pages)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.stdout == "trained\n", run.stderr
+
+
 @pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX warns if another test imported it
 def test_a_forked_process_uses_and_makes_machine_code() -> None:
     if not hasattr(os, "fork"):

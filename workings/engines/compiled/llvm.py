@@ -26,7 +26,7 @@ SHORT_VECTORS = {"epilogue-vectorization-minimum-VF": 16, "epilogue-vectorizatio
 OWN_ADDRESSES = {"disable-lsr": True}
 LEVEL = 3  # of LLVM's optimization of loops
 EDITION = "2"  # to be changed whenever this file makes other machine code of the same text
-ENGINES: list[object] = []  # what was loaded lives as long as the process
+LIBRARIES: list[object] = []  # what was loaded lives as long as the process
 
 
 @functools.cache
@@ -132,11 +132,21 @@ def options(values: Mapping[str, int], defaults: Mapping[str, int]) -> Iterator[
             binding().set_option("", f"-{option}={defaults[option]:d}")
 
 
+@functools.cache
+def linker() -> Any:
+    """Return LLVM's linker for this process.
+
+    It loads the sections of an object file into one piece of memory.  LLVM's older one (MCJIT) puts each where there is
+    room, and aborts the process if two of them are more than 2 GB apart.
+    """
+    return binding().create_lljit_compiler(target_machine(), use_jit_link=True)
+
+
 def loaded(code: bytes, names: Sequence[str]) -> tuple[int, ...]:
     """Load an object file; return the addresses of its functions."""
-    llvm = binding()
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
-    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-    engine.finalize_object()
-    ENGINES.append(engine)
-    return tuple(engine.get_function_address(name) for name in names)
+    library = binding().JITLibraryBuilder().add_object_img(code).add_current_process()
+    for name in names:
+        library.export_symbol(name)
+    tracker = library.link(linker(), f"library {len(LIBRARIES)}")
+    LIBRARIES.append(tracker)
+    return tuple(tracker[name] for name in names)
