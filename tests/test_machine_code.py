@@ -387,14 +387,18 @@ print("trained")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reserves memory as on Linux")
-@pytest.mark.parametrize("pages", [6, 10, 14])
-def test_machine_code_is_loaded_where_free_memory_is_scattered(pages: int, tmp_path: Path) -> None:
-    """Free places of a few pages lie 2.5 GB apart; LLVM's older linker put the parts of one object into several."""
+def test_machine_code_is_loaded_where_free_memory_is_scattered(tmp_path: Path) -> None:
+    """Free places of a few pages lie 2.5 GB apart; LLVM's older linker put the parts of one object into several.
+
+    It then aborted about one process in six: the addresses are drawn by the system.
+    """
     environment = {**os.environ, "WORKINGS_CACHE": str(tmp_path)}
-    command = [sys.executable, "-c", SCATTERED, str(pages)]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert run.stdout == "trained\n", run.stderr
+    for pages in (1, *range(4, 18)):  # the first process compiles, the others only load
+        command = [sys.executable, "-c", SCATTERED, str(pages)]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert run.stdout == "trained\n", run.stderr
 
 
 @pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX warns if another test imported it
