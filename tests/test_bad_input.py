@@ -141,7 +141,13 @@ def test_x_of_one_dimension() -> None:
 def test_records_and_one_row_of_a_table_say_what_is_meant() -> None:
     records = [{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 4.0}]
     for act in (regression(n_in=2).predict, lambda X: fit(regression(), X, NUMBERS[:2])):
-        refused(lambda act=act: act(records), "X is a list of dicts", "pandas.DataFrame(X)")  # type: ignore[misc]
+        for rows in (records, tuple(records), np.array(records)):
+            refused(lambda act=act, rows=rows: act(rows), "X is a list of dicts", "pandas.DataFrame(rows)")  # type: ignore[misc]
+    pytest.importorskip("sklearn")
+    from workings.sklearn import MLPRegressor, TableRegressor
+
+    for estimator in (MLPRegressor(), TableRegressor()):
+        refused(lambda estimator=estimator: estimator.fit(records, NUMBERS[:2]), "X is a list of dicts")  # type: ignore[misc]
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame(records)
     refused(lambda: regression(n_in=2).predict(table.iloc[0]), "one row or column of a table", "table.iloc[[0]]")

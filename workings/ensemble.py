@@ -149,8 +149,8 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
     def merged(self) -> Network:
         """Return one network that predicts the mean, for one file: ``ensemble.merged().save("model.safetensors")``.
 
-        Its layers are as wide as those of all networks side by side.  It takes the mean of the networks' outputs before
-        the loss's function: for classes, of the scores z before the softmax.  So its probabilities differ a little from
+        A layer has the units of all networks.  The outputs are averaged before the loss's function: for classes, the
+        scores z before the softmax.  So its probabilities differ a little from
         ``predict_proba``, which is the mean of the probabilities.
 
         Raises

@@ -8,10 +8,13 @@ exception that a Python programmer expects (``ValueError``, ``OSError`` …).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from workings.support.escaping import visible, visible_lines
 from workings.support.synonyms import NAMES
+
+T = TypeVar("T")
 
 
 class WorkingsError(Exception):
@@ -146,6 +149,24 @@ def unknown_name(kind: str, name: object, known: Iterable[object]) -> InputError
     """
     names = list(known)
     return InputError(f"Unknown {kind} {name!r}.{nearest(name, names)} Known: {', '.join(map(str, names))}.")
+
+
+def entry_named(kind: str, name: str, known: Mapping[str, T]) -> T:
+    """Return the entry of a registry with this name.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message suggests the most similar name.
+
+    Examples
+    --------
+    >>> entry_named("colour", "red", {"red": "#ff0000"})
+    '#ff0000'
+    """
+    if name not in known:
+        raise unknown_name(kind, name, known)
+    return known[name]
 
 
 def nearest(name: object, known: Iterable[object]) -> str:

@@ -28,7 +28,7 @@ UNEVEN = 100.0  # the largest standard deviation of a column divided by the medi
 # Google, "Machine Learning Crash Course", "Imbalanced datasets": a minority of 1 to 20 % is a moderate imbalance.
 IMBALANCE = 10.0  # rows of the most frequent class divided by rows of the rarest class
 BETWEEN_BATCHES = 0.5  # share of the targets' variance that lies between batches: rows are sorted if it is more
-FEWEST_TOGETHER = 10  # rows whose mean is taken for it, if the batches are smaller
+FEWEST_TOGETHER = 10  # the fewest rows in each group whose means are compared
 FEWEST_NEIGHBOURS = 60  # with fewer rows, the neighbours are not compared
 MOST_NEIGHBOURS = 600  # rows that are compared with each other
 LINEAR_PENALTY = 0.1  # of the linear models whose predictions of other rows are compared with chance

@@ -359,9 +359,12 @@ def ending_of(case: Case) -> Ending | None:
     rates = np.asarray(case.columns.get("lr") or [rate_of(optimizer)])
     peak = rate_after_warm_up(optimizer, done)
     if rates[-1] < DECAYED * rates.max() and np.median(rates) < HALF_DECAYED * rates.max():
-        return end_by_decay(case, rates, with_fixed_rate(optimizer, float(rates.max())))
+        steady = with_fixed_rate(optimizer, float(rates.max()))
+        return end_by_schedule(case, "rate-decayed", decayed(case, rates), steady, " with this rate")
     if rates[-1] < UNFINISHED * peak:
-        return end_before_peak(case, float(rates[-1]), peak, with_fixed_rate(optimizer, peak))
+        measured = f"the last learning rate was {rates[-1]:.3g}; the schedule rises to {peak:.3g}. "
+        warm = with_fixed_rate(optimizer, peak)
+        return end_by_schedule(case, "warm-up-unfinished", measured, warm, " with that rate")
     if monitor_of(getattr(optimizer.parts[-1], "lr", None)) is not None:
         optimizer = with_fixed_rate(optimizer, float(rates[-1]))
     return end_of_epochs(case, with_constant_rate(optimizer, done))  # a schedule must not begin anew
@@ -380,27 +383,15 @@ def end_by_patience(case: Case, optimizer: Part) -> Ending:
     )
 
 
-def end_by_decay(case: Case, rates: Array, steady: Part) -> Ending:
-    """Return the end of a training whose learning rate decayed to nothing."""
+def decayed(case: Case, rates: Array) -> str:
+    """Say where the learning rate decayed to nothing."""
     below = int((rates >= DECAYED * rates.max()).mean() * len(case.losses))
-    return Ending(
-        "rate-decayed",
-        f"from epoch {below} of {len(case.losses)} on, the learning rate is below a hundredth of {rates.max():.3g}. ",
-        steady,
-        " with this rate",
-        lambda epochs: case.fit_code(optimizer=steady, epochs=epochs),
-    )
+    return f"from epoch {below} of {len(case.losses)} on, the learning rate is below a hundredth of {rates.max():.3g}. "
 
 
-def end_before_peak(case: Case, last: float, peak: float, warm: Part) -> Ending:
-    """Return the end of a training whose learning rate was still rising."""
-    return Ending(
-        "warm-up-unfinished",
-        f"the last learning rate was {last:.3g}; the schedule rises to {peak:.3g}. ",
-        warm,
-        " with that rate",
-        lambda epochs: case.fit_code(optimizer=warm, epochs=epochs),
-    )
+def end_by_schedule(case: Case, finding: str, measured: str, optimizer: Part, how: str) -> Ending:
+    """Return the end of a training whose schedule made its last steps useless; another rate continues it."""
+    return Ending(finding, measured, optimizer, how, lambda epochs: case.fit_code(optimizer=optimizer, epochs=epochs))
 
 
 def end_of_epochs(case: Case, optimizer: Part) -> Ending:

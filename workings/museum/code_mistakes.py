@@ -1,7 +1,7 @@
 """Mistakes in your own code: a forward and a backward pass in NumPy, as courses have their students write them.
 
 Each program is text with the two functions that ``check_my_gradients`` takes.  A mistake replaces lines of a right
-program.  The layers of all programs are those of one small network, so both versions train from the same weights.
+program.  All programs have the same layers, so the wrong and the right version train from the same weights.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ CODE_MISTAKES: dict[str, CodeMistake] = {
         ),
         CodeMistake(
             name="gradients-added-up",
-            title="Gradients added to those of the call before",
+            title="Gradients added to the previous call's",
             what="The backward pass adds to the gradients of earlier calls, so each step repeats all earlier ones.",
             source="PyTorch's backward adds to .grad; its tutorials call zero_grad() in each step",
             mend="Assign the gradients, or begin each call with zeros.",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from workings.checks.findings import Diagnosis
-from workings.errors import unknown_name
+from workings.errors import entry_named
 from workings.initializers import Constant, Normal
 from workings.losses import Loss, SquaredError
 from workings.museum import rewrites
@@ -1114,9 +1114,7 @@ def mistake_named(name: str) -> Mistake:
     >>> mistake_named("uphill").title
     'Wrong sign of the update'
     """
-    if name not in MISTAKES:
-        raise unknown_name("mistake", name, MISTAKES)
-    return MISTAKES[name]
+    return entry_named("mistake", name, MISTAKES)
 
 
 def both(mistake: Mistake, setup: Setup) -> tuple[Setup, Setup]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from workings.checks.findings import Diagnosis
 from workings.datasets import circles, digits, moons, spirals
-from workings.errors import DivergenceError, InputError, WorkingsWarning, unknown_name
+from workings.errors import DivergenceError, InputError, WorkingsWarning, entry_named, unknown_name
 from workings.layers import Dense
 from workings.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
 from workings.museum.code_exhibits import code_exhibit
@@ -216,9 +216,7 @@ def piece_named(name: str) -> Mistake | CodeMistake:
     >>> piece_named("log10-for-log").title
     'np.log10 in the loss'
     """
-    if name not in PIECES:
-        raise unknown_name("mistake", name, PIECES)
-    return PIECES[name]
+    return entry_named("mistake", name, PIECES)
 
 
 def show(name: str, room: str | None = None, seed: int = 0) -> Exhibit:

@@ -23,6 +23,7 @@ from workings.files.encoded_features import with_scaling_layer
 from workings.network import Network
 from workings.sklearn.inputs import own_errors, readable_targets
 from workings.support.arrays import Array
+from workings.support.conversion import refuse_records
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.support.ranges import as_number, as_whole_number
 from workings.support.sparse import is_sparse
@@ -128,6 +129,7 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             raise InputError("Sparse input is not supported: convert it with X.toarray().")
         if isinstance(X, Mapping):
             raise InputError("X must be a pandas or polars DataFrame, or an array of shape (n, columns).")
+        refuse_records(X, "X")
         names = [str(name) for name in column_names(X)]
         if names:
             if len(set(names)) < len(names):

@@ -7,7 +7,6 @@ network would train on the wrong numbers without an error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,23 +68,13 @@ def as_features(X: ArrayLike, dtype: DTypeLike, n_in: int | None = None, name: s
         raise InputError(
             f"{name} must be an array or a table of numbers, not {describe(array.item() if array.ndim == 0 else X)}."
         )
-    if array.ndim == 1:
-        refuse_part_of_table(X, array, name)
-    check_table(array, n_in, name)
-    return np.ascontiguousarray(as_finite(array, dtype, name))
-
-
-def refuse_part_of_table(X: ArrayLike, array: Array, name: str) -> None:
-    """Raise for rows as dicts, and for one row or column of a table: a table with names is meant."""
-    if array.dtype.kind == "O" and len(array) and isinstance(array[0], Mapping):
-        raise InputError(
-            f"{name} is a list of dicts, one for each row. Give one dict of columns, or pandas.DataFrame({name})."
-        )
-    if hasattr(X, "to_frame"):
+    if array.ndim == 1 and hasattr(X, "to_frame"):
         raise InputError(
             f"{name} is one row or column of a table. Give a table: of pandas, table.iloc[[0]] is a row and "
             'table[["a"]] a column.'
         )
+    check_table(array, n_in, name)
+    return np.ascontiguousarray(as_finite(array, dtype, name))
 
 
 def check_table(array: Shaped, n_in: int | None, name: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import decimal
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -65,8 +65,8 @@ def convertible(values: object, name: str) -> object:
     Raises
     ------
     InputError
-        For masked values, dates and times, a LazyFrame, nested values in a polars or Arrow table, and missing
-        values in a pandas table with categories.
+        For masked values, dates and times, a LazyFrame, a list of dicts, nested values in a polars or Arrow table,
+        and missing values in a pandas table with categories.
 
     Examples
     --------
@@ -75,6 +75,7 @@ def convertible(values: object, name: str) -> object:
     workings.errors.InputError: y has a masked value at row 1. Remove that row, or fill the gap.
     """
     refuse_lazy(values, name)
+    refuse_records(values, name)
     if isinstance(values, np.ma.MaskedArray):
         refuse_masked(values, (), name)
         return values.data
@@ -161,6 +162,19 @@ def refuse_lazy(values: object, name: str) -> None:
     """Raise for a LazyFrame: a polars query that was not run."""
     if type(values).__name__ == "LazyFrame":
         raise InputError(f"{name} is a LazyFrame, a query that was not run. Call its collect() first.")
+
+
+def refuse_records(values: Any, name: str) -> None:
+    """Raise for rows as dicts, as JSON has them: a table is meant.
+
+    >>> refuse_records([{"a": 1.0}, {"a": 2.0}], "X")
+    Traceback (most recent call last):
+    workings.errors.InputError: X is a list of dicts, one for each row. Pass them as a table: pandas.DataFrame(rows).
+    """
+    is_column = getattr(getattr(values, "dtype", None), "kind", "") == "O" and getattr(values, "ndim", 0) == 1
+    is_sequence = isinstance(values, Iterable) and (is_column or isinstance(values, (list, tuple)))
+    if is_sequence and isinstance(next(iter(values), None), Mapping):
+        raise InputError(f"{name} is a list of dicts, one for each row. Pass them as a table: pandas.DataFrame(rows).")
 
 
 def refuse_masked(values: Any, row: tuple[int, ...], name: str) -> None:

@@ -2,7 +2,7 @@
 
 A training accepts SciPy's sparse matrices, Dask's clients, the communicators of mpi4py, and any executor.  Each
 protocol here names the attributes and methods that are used, so that another library's object with the same ones
-works, too.  The types of fitted estimators and modules are those of their libraries.
+works, too.  Fitted estimators and modules have their libraries' own types.
 """
 
 from __future__ import annotations

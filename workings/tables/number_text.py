@@ -205,7 +205,7 @@ FEW_LIKE_NUMBERS = 20  # as many classes are usual
 
 
 def with_suffix(texts: Sequence[str]) -> list[str]:
-    """Return those of a column's different texts that are numbers with a suffix for thousands, millions or billions.
+    """Return the different texts of a column that are numbers with a suffix for thousands, millions or billions.
 
     The result is empty if others are no numbers.  Few whole numbers without a currency may be categories.
 

@@ -1,6 +1,6 @@
 """Read the columns that an estimator is fitted on: decide for each whether it holds numbers or categories.
 
-The values are Python objects or those of any table library; polars is not needed.  Text is read as on the command
+The values come from Python or from any table library; polars is not needed.  Text is read as on the command
 line: numbers such as $1.50 are numbers, codes such as 007 are categories.  What the command line refuses, or takes
 apart as dates, is refused.
 """

@@ -337,6 +337,7 @@ class Builder:
         self.access_group = self.module.node("distinct !{}") if is_parallel else ""
         with self.loop_with(start, stop, [], step) as values:
             yield values.variable
+        self.access_group = ""
         self.begin(after)
 
     @contextlib.contextmanager
@@ -369,7 +370,6 @@ class Builder:
             return ""
         parallel = self.module.node(f'!{{!"llvm.loop.parallel_accesses", {self.access_group}}}')
         number = len(self.module.metadata)
-        self.access_group = ""
         return f", !llvm.loop {self.module.node(f'distinct !{{!{number}, {parallel}}}')}"
 
     def variable(self, value: Value) -> Variable:

@@ -126,7 +126,7 @@ const sorted = (value) => (value && typeof value === "object" && !Array.isArray(
   ? Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])])) : value);
 const isSame = (a, b) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
 
-/** Check that the arrays are those of the network: names, shapes, and finite numbers. */
+/** Check that a file has the network's arrays: names, shapes, and finite numbers. */
 export function checkArrays(expected, arrays, name) {
   const isFine = ([key, { shape }]) => Object.hasOwn(arrays, key) && isSame(arrays[key].shape, shape)
     && arrays[key].data.length === np.size(expected[key]) && arrays[key].data.every(Number.isFinite);
