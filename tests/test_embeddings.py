@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from workings import (
     LBFGS,
@@ -27,11 +30,15 @@ from workings import (
     SquaredError,
     Workers,
 )
+from workings.cli.commands import app
 from workings.files import load, save
 from workings.files.folding import folded
 from workings.files.merging import merged
 from workings.layers import Layer
 from workings.optimizers import Chain
+from workings.sklearn import TableRegressor
+from workings.table_recipe import REGRESSION
+from workings.tables.embedding import EMBEDDINGS
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 3))
@@ -214,6 +221,68 @@ def test_embeddings_are_exported(stack: str, suffix: str, tmp_path: Path) -> Non
         again = load(tmp_path / f"net{suffix}")
         assert again.layers == net.layers
         np.testing.assert_array_equal(again.predict_proba(X), net.predict_proba(X))
+
+
+def table_of(n: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """A table of numbers with gaps, of few and of many categories; the target waves with a number."""
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame({"job": rng.choice([f"job {i}" for i in range(10)], n), "size": rng.normal(size=n)})
+    table["colour"] = rng.choice(["red", "blue"], n)
+    y = np.sin(4 * table["size"].to_numpy())
+    table.loc[::9, "size"] = np.nan
+    return table, y
+
+
+@pytest.mark.parametrize("embed", EMBEDDINGS)
+def test_an_estimator_embeds_columns(embed: str, tmp_path: Path) -> None:
+    table, y = table_of(80)
+    recipe = replace(REGRESSION, epochs=3, networks=2)
+    model = TableRegressor(embed=embed, recipe=recipe, random_state=0, engine="reference").fit(table, y)
+    embedding = model.networks_[0].layers[1]
+    if isinstance(embedding, PiecewiseLinearEncoding):
+        assert [len(edges) for edges in embedding.edges] == [0] * 10 + [9, 0, 0]
+        assert model.networks_[0].layers == model.networks_[1].layers  # the same edges
+    else:
+        assert embedding == PeriodicEmbedding(16, columns=[10])
+    grouped = model.networks_[0].layers[2]
+    assert isinstance(grouped, GroupedDense)
+    assert grouped.groups[:2] == ((10, 8), (17, 4) if embed == "periodic" else (1, 1))
+    mean = np.mean([net.predict(table) for net in model.networks_], axis=0)
+    np.testing.assert_allclose(model.predict(table), mean, rtol=1e-4, atol=1e-4)
+    saved = save(model, tmp_path / "model.safetensors").paths[0]
+    np.testing.assert_allclose(load(saved).predict(table), model.predict(table), rtol=1e-4, atol=1e-4)
+    save(model, tmp_path / "model.py")
+
+
+def test_a_table_with_nothing_to_embed_is_trained_without() -> None:
+    table, y = table_of(40)
+    recipe = replace(REGRESSION, epochs=2, networks=1)
+    model = TableRegressor(embed="periodic", recipe=recipe, random_state=0).fit(table[["colour"]], y)
+    assert model.networks_[0].layers == model.network_.layers[:1] + model.networks_[0].layers[1:]
+    assert not any(isinstance(layer, PeriodicEmbedding | GroupedDense) for layer in model.networks_[0].layers)
+
+
+def test_an_unknown_embedding_is_refused() -> None:
+    table, y = table_of(20)
+    with pytest.raises(InputError, match="embedding 'cosine'"):
+        TableRegressor(embed="cosine").fit(table, y)
+    with pytest.raises(InputError, match="embedding 'cosine'"):
+        replace(REGRESSION, embed="cosine")
+
+
+def test_the_command_embeds_columns(tmp_path: Path) -> None:
+    table, y = table_of(40)
+    table.assign(y=y).to_csv(tmp_path / "table.csv", index=False)
+    options = ["train", str(tmp_path / "table.csv"), "--target", "y", "--out", str(tmp_path / "out"), "--epochs", "2"]
+    runner = CliRunner()
+    found = runner.invoke(app, [*options, "--embed", "periodic", "--ensemble", "2"])
+    assert found.exit_code == 0, found.output
+    net = load(next((tmp_path / "out").glob("*.safetensors")))
+    assert any(isinstance(layer, PeriodicEmbedding) for layer in net.layers)
+    for more, words in ((["--embed", "wave"], "embedding 'wave'"), (["--embed", "periodic", "--plain"], "--embed")):
+        refused = runner.invoke(app, [*options, *more])
+        assert refused.exit_code == 2
+        assert words in refused.output
 
 
 REFUSED: dict[str, Any] = {

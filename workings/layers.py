@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -621,7 +621,7 @@ class PeriodicEmbedding(DrawnByLetter):
     """
 
     frequencies: int = field(default=16, metadata=whole_number(at_least=1))
-    columns: tuple[int, ...] | None = None
+    columns: Sequence[int] | None = None
     std: float = field(default=0.1, metadata=number(above=0), kw_only=True)
     phases: str = field(default="random", kw_only=True)
     repeats: int = field(default=1, metadata=whole_number(at_least=1), kw_only=True)
@@ -711,7 +711,7 @@ class GroupedDense(DrawnByLetter):
     5
     """
 
-    groups: tuple[tuple[int, int], ...]
+    groups: Sequence[Sequence[int]]
     activation: str | Activation = "identity"
 
     fixed = ("M",)
@@ -766,7 +766,9 @@ class GroupedDense(DrawnByLetter):
         }
 
     def __repr__(self) -> str:
-        return f"GroupedDense({list(self.groups)!r}, {self.activation_function.name!r})"
+        runs = [(pair, len(list(same))) for pair, same in groupby(self.groups)]
+        groups = " + ".join(f"[{pair}]" + (f" * {count}" if count > 1 else "") for pair, count in runs)
+        return f"GroupedDense({groups}, {self.activation_function.name!r})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -789,7 +791,7 @@ class PiecewiseLinearEncoding(DrawnByLetter):
     (((0.0, 1.5, 4.0), ()), 3)
     """
 
-    edges: tuple[tuple[float, ...], ...]
+    edges: Sequence[Sequence[float]]
 
     fixed = ("S", "edge", "gap", "low", "high")
 
