@@ -14,7 +14,7 @@ from workings import Dense, Exp, InputError, Interpolation, Network, SquaredErro
 from workings.cli.commands import app
 from workings.files import load, save
 from workings.sklearn import TableRegressor
-from workings.table_recipe import REGRESSION
+from workings.table_recipe import REGRESSION, with_inverse, without_inverse
 from workings.tables.target_transform import LogTransform, QuantileTransform, chosen_transform
 
 RNG = np.random.default_rng(0)
@@ -131,3 +131,17 @@ def test_the_command_says_what_it_did_to_the_target(tmp_path: Path) -> None:
         refused = runner.invoke(app, [*options, *more])
         assert refused.exit_code == 2
         assert words in " ".join(refused.output.split())
+
+
+def test_the_doctor_gets_the_network_that_was_trained() -> None:
+    model = TableRegressor(recipe=replace(SHORT, networks=1), random_state=0).fit(TABLE, PRICES)
+    (net,) = model.networks_
+    inner, learned = without_inverse(net, PRICES / PRICES.std())
+    assert not any(isinstance(layer, Exp) for layer in inner.layers)
+    rows = model.columns_.encode(TABLE)
+    np.testing.assert_allclose(np.exp(learned * net.layers[-1].factor + net.layers[-1].shift) * PRICES.std(), PRICES)
+    again = with_inverse(inner, LogTransform(net.layers[-1].shift, net.layers[-1].factor))
+    np.testing.assert_array_equal(again.outputs(rows), net.outputs(rows))
+    same = without_inverse(net, -PRICES)
+    assert same[0] is net
+    assert same[1].max() < 0

@@ -20,7 +20,17 @@ import numpy as np
 
 from workings.errors import unknown_name
 from workings.files.merging import merged
-from workings.layers import ClipPredictions, Dense, Layer, NTKDense, Scale, SmoothClip, number_layers
+from workings.layers import (
+    ClipPredictions,
+    Dense,
+    Exp,
+    Interpolation,
+    Layer,
+    NTKDense,
+    Scale,
+    SmoothClip,
+    number_layers,
+)
 from workings.losses import CrossEntropy, SquaredError
 from workings.network import Network
 from workings.optimizers import Adam, Chain, RateFactors
@@ -31,7 +41,15 @@ from workings.support.ranges import check_fields, number, whole_number
 from workings.tables.columns import Columns
 from workings.tables.embedding import EMBEDDINGS, RATE, InputBlock, embedding_layers, input_blocks
 from workings.tables.screening import MISSING
-from workings.tables.target_transform import TRANSFORMS, TargetTransform, chosen_transform, target_scale, transform_of
+from workings.tables.target_transform import (
+    TRANSFORMS,
+    LogTransform,
+    QuantileTransform,
+    TargetTransform,
+    chosen_transform,
+    target_scale,
+    transform_of,
+)
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
 from workings.training.fit import train
@@ -124,6 +142,23 @@ def with_inverse(network: Network, transform: TargetTransform | None) -> Network
     added = {f"{letter}{last}": array for letter, array in start.items()}
     assert network.n_in is not None
     return found.place(network.n_in, {**network.parameters, **network.statistics, **added})
+
+
+def without_inverse(network: Network, y: Array) -> tuple[Network, Array]:
+    """Return the network that was trained, and the targets ``y`` as it learned them: the opposite of ``with_inverse``.
+
+    A network whose last layer is no inverse, or cannot give these targets, is returned as it is.
+    """
+    last = network.layers[-1]
+    transform: TargetTransform | None = None
+    if isinstance(last, Exp) and last.factor > 0 and y.min() > 0:
+        transform = LogTransform(last.shift, last.factor)
+    elif isinstance(last, Interpolation):
+        transform = QuantileTransform(tuple(last.inputs), tuple(last.outputs))
+    if transform is None or network.n_in is None:
+        return network, y
+    inner = network.with_layers(network.layers[:-1])
+    return inner.place(network.n_in, {**network.parameters, **network.statistics}), transform.apply(y)
 
 
 @dataclass(frozen=True)
@@ -405,4 +440,4 @@ class TableRecipe(CheckedKeywords):
 CLASSIFICATION = TableRecipe("selu", 0.04, epochs=64)
 REGRESSION = TableRecipe("mish", 0.07, epochs=128)
 TD_S_CLASSIFICATION = TableRecipe("selu", 0.04, hidden=(256, 256, 256), networks=1)
-TD_S_REGRESSION = TableRecipe("mish", 0.07, hidden=(256, 256, 256), networks=1)
+TD_S_REGRESSION = TableRecipe("mish", 0.07, hidden=(256, 256, 256), networks=1, target="none")
