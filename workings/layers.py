@@ -389,6 +389,13 @@ class Layer(CheckedKeywords):
         """Draw the random values of a batch of ``n`` rows, by letter."""
         return {}
 
+    def connections(self, arrays: Mapping[str, Array]) -> Array | None:
+        """Return the weights between inputs and units, for drawings; None if there is a unit for each input.
+
+        ``arrays`` holds the parameters and fixed arrays, by letter.
+        """
+        return next((arrays[letter] for letter in self.parameters if arrays[letter].ndim == 2), None)
+
 
 @dataclass(frozen=True)
 class FullyConnected(Layer):
@@ -698,6 +705,9 @@ class PeriodicEmbedding(DrawnByLetter):
         repeats = "" if self.repeats == 1 else f", repeats={self.repeats}"
         return f"PeriodicEmbedding({self.frequencies}{columns}, std={self.std:g}{phases}{repeats})"
 
+    def connections(self, arrays: Mapping[str, Array]) -> Array | None:
+        return np.asarray(weights_in_groups(arrays["f"], arrays["S"]))
+
     def initializers_for(self, n_in: int) -> dict[str, Initializer]:
         values, counts = self.runs(n_in)
         units = tuple(1 + count for count in self.cosines(n_in))
@@ -869,6 +879,9 @@ class PiecewiseLinearEncoding(DrawnByLetter):
 
     def __repr__(self) -> str:
         return f"PiecewiseLinearEncoding(<{sum(map(bool, self.edges))} inputs with bins>)"
+
+    def connections(self, arrays: Mapping[str, Array]) -> Array | None:
+        return arrays["S"]
 
     def initializers_for(self, n_in: int) -> dict[str, Initializer]:
         arrays: dict[str, list[Sequence[float]]] = {
