@@ -31,11 +31,11 @@ from workings.losses import LOSSES
 from workings.model.model import Model
 from workings.optimizers import OPTIMIZERS
 from workings.play import session as python_session
-from workings.play.datasets import GENERATED
 from workings.play.exports import exported, opened
 from workings.play.messages import ACTIONS
 from workings.play.offline.site import IMAGES, ROWS, TABLES, available, schedule_code, write_site
-from workings.play.settings import REGULARIZERS, SCHEDULES, LayerSettings, Settings
+from workings.play.play_data import GENERATED
+from workings.play.session_settings import REGULARIZERS, SCHEDULES, LayerSettings, Settings
 from workings.play.tables import LOADERS
 from workings.plots.landscapes import axis_around, losses_over, principal_directions
 from workings.program.program import Program

@@ -19,7 +19,7 @@ from workings.museum.gallery import Gallery  # noqa: E402
 from workings.play.lesson_files import read_lessons  # noqa: E402
 from workings.play.server import Playground  # noqa: E402
 from workings.play.session import Session  # noqa: E402
-from workings.play.settings import Settings  # noqa: E402
+from workings.play.session_settings import Settings  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")

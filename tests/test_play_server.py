@@ -25,7 +25,7 @@ from workings import BinaryCrossEntropy, Dense, InputError, Network
 from workings.datasets import moons
 from workings.play.server import MOST_TABS, PAGE, Playground, make_app
 from workings.play.session import Session
-from workings.play.settings import LayerSettings, Settings
+from workings.play.session_settings import LayerSettings, Settings
 
 HERE = "http://127.0.0.1:8000"
 SMALL = Settings(rows=20, hidden=(LayerSettings(2),))

@@ -44,8 +44,8 @@ from workings import (
     WorkersError,
 )
 from workings.datasets import moons
-from workings.training.parallel.engine import ParallelEngine
 from workings.training.parallel.exact_sums import MOST, ExactSum, sum_of
+from workings.training.parallel.sharded_engine import ParallelEngine
 
 X, y = moons(150)
 SPAWN = multiprocessing.get_context("spawn")  # a fork is unsafe once another test has imported JAX

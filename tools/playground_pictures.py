@@ -21,7 +21,7 @@ from playwright.sync_api import sync_playwright
 from workings.museum.gallery import Gallery
 from workings.play.server import Playground
 from workings.play.session import Session
-from workings.play.settings import Settings
+from workings.play.session_settings import Settings
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDTH, HEIGHT = 1400, 1130

@@ -45,7 +45,7 @@ from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
 from workings.training.fit_many import fit_many
 from workings.training.history import History
-from workings.training.parallel.settings import Workers
+from workings.training.parallel.parallel_settings import Workers
 from workings.training.progress import Progress
 from workings.training.recorders import Signals, Snapshots
 from workings.version import __version__

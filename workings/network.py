@@ -22,7 +22,7 @@ from workings.support.notebook import preformatted_html
 from workings.training.callbacks import Callback
 from workings.training.fit import train
 from workings.training.history import History
-from workings.training.parallel.settings import checked_workers
+from workings.training.parallel.parallel_settings import checked_workers
 from workings.training.recipe import Labels, Recipe, Validation
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from workings.play.server import Playground
     from workings.readings.equations import Equations
     from workings.readings.explain import Explanation, Influence
-    from workings.readings.script.settings import Held
+    from workings.readings.script.script_settings import Held
     from workings.readings.translate.translated_code import Translation
     from workings.support.interfaces import Communicator, Executor
-    from workings.training.parallel.settings import Workers
+    from workings.training.parallel.parallel_settings import Workers
 
 
 class Network(Model):

@@ -23,7 +23,7 @@ from workings.cli import table_models, table_streams
 from workings.cli.console import PlainTyper, console, output, plain_errors
 from workings.cli.model_description import described_or_loaded
 from workings.cli.play import play
-from workings.cli.sweep import sweep_table
+from workings.cli.sweep_command import sweep_table
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import PLAIN_OPTIONS, Plan, TableSource
 from workings.cli.terminal import (

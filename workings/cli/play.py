@@ -9,9 +9,9 @@ import typer
 
 from workings.cli.console import PlainTyper, output, plain_errors
 from workings.errors import InputError, unknown_name
-from workings.play.datasets import GENERATED, PlayData
-from workings.play.exhibits import Exhibits
 from workings.play.exports import READERS, reader_of
+from workings.play.museum_actions import Exhibits
+from workings.play.play_data import GENERATED, PlayData
 from workings.play.server import Playground, open_soon
 from workings.play.session import Session
 from workings.play.tables import LOADERS, table_at

@@ -19,7 +19,7 @@ from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, mean_absolute_error, r2
 from workings.network import Network
 from workings.optimizers import optimizer_named
-from workings.readings.script.settings import Held
+from workings.readings.script.script_settings import Held
 from workings.regularizers import L2
 from workings.support.arrays import Array
 from workings.table_recipe import Draw, TableFit, TableRecipe, one_network, train_together

@@ -15,10 +15,10 @@ from typing import Any
 
 from workings.errors import InputError, WorkingsError, unknown_name
 from workings.model.model import Model
-from workings.play.datasets import FEATURES, GENERATED, PlayData
 from workings.play.pictures import decoded
+from workings.play.play_data import FEATURES, GENERATED, PlayData
 from workings.play.run import Run
-from workings.play.settings import Settings
+from workings.play.session_settings import Settings
 
 FORMATS = {"safetensors": "safetensors", "onnx": "onnx", "c": "c", "json": "json", "py": "python"}
 READERS = {".safetensors": "safetensors", ".json": "json", ".onnx": "onnx_reading"}
@@ -69,8 +69,8 @@ def data_lines(data: PlayData, settings: Settings) -> list[str]:
         return [*(data.source or literal_lines(data)), *feature_lines(data)]
     given = f"data={settings.data!r}, rows={settings.rows}, noise={settings.noise}, data_seed={settings.data_seed}"
     return [
-        "from workings.play.datasets import generate",
-        "from workings.play.settings import Settings",
+        "from workings.play.play_data import generate",
+        "from workings.play.session_settings import Settings",
         f"data = generate(Settings({given})).with_features({data.features!r})",
         "X, y = data.inputs(data.raw), data.y",
     ]
@@ -88,7 +88,7 @@ def feature_lines(data: PlayData) -> list[str]:
     if data.offered != tuple(FEATURES):
         return [f"X = X[:, {[data.columns.index(name) for name in data.features]}]"]
     return [
-        "from workings.play.datasets import FEATURES",
+        "from workings.play.play_data import FEATURES",
         f"X = np.column_stack([FEATURES[name](X[:, 0], X[:, 1]) for name in {data.features!r}])",
     ]
 

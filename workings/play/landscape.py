@@ -12,8 +12,8 @@ import numpy as np
 from workings.checks.curvature import sharpness
 from workings.errors import InputError, unknown_name
 from workings.model.model import Model
-from workings.play.datasets import PlayData
 from workings.play.pictures import encoded, number, single
+from workings.play.play_data import PlayData
 from workings.play.run import Run
 from workings.plots.landscapes import LossPlane, axis_around, loss_plane, losses_over, principal_directions
 from workings.support.arrays import Array

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workings.errors import FileError, InputError, unknown_name
-from workings.play.settings import Settings
+from workings.play.session_settings import Settings
 from workings.support.json_values import JsonObject
 from workings.support.ranges import as_whole_number
 

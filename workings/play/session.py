@@ -16,12 +16,11 @@ import numpy as np
 
 from workings.errors import InputError, unknown_name
 from workings.model.model import Model
-from workings.play import settings as limits
+from workings.play import session_settings as limits
 from workings.play import tables
-from workings.play.datasets import GENERATED, PlayData, described, generate, training_rows
-from workings.play.exhibits import Exhibits, needed
 from workings.play.exports import exported, latex_of, library_code, opened, script_of
 from workings.play.lesson_files import FOLDER, read_lessons
+from workings.play.museum_actions import Exhibits, needed
 from workings.play.own import settings_of
 from workings.play.pictures import (
     SIDE,
@@ -36,8 +35,9 @@ from workings.play.pictures import (
     single,
     thinned,
 )
+from workings.play.play_data import GENERATED, PlayData, described, generate, training_rows
 from workings.play.run import Run
-from workings.play.settings import AUTOMATIC, Settings
+from workings.play.session_settings import AUTOMATIC, Settings
 from workings.play.tables import LOADERS
 from workings.support.arrays import Array
 from workings.support.json_values import JsonObject

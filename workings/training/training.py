@@ -33,7 +33,7 @@ from workings.training.evaluation import Evaluation
 from workings.training.history import History, not_recorded
 from workings.training.lbfgs import check_smooth, scipy_optimize
 from workings.training.learning_rate import LearningRate
-from workings.training.parallel.engine import ParallelEngine, parallel_steps
+from workings.training.parallel.sharded_engine import ParallelEngine, parallel_steps
 from workings.training.recipe import Recipe
 from workings.training.rows import Rows
 from workings.training.step_runners import Steps, epoch_of_one, make_steps

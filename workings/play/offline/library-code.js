@@ -28,7 +28,7 @@ const texts = (values) => `(${values.map((one) => `'${one}'`).join(", ")}${value
 function dataLines(data, settings) {
   if (Object.hasOwn(generated, data.name)) {
     return [
-      "from workings.play.datasets import generate", "from workings.play.settings import Settings",
+      "from workings.play.play_data import generate", "from workings.play.session_settings import Settings",
       `data = generate(Settings(data='${settings.data}', rows=${settings.rows}, noise=${python(settings.noise)}, ` +
         `data_seed=${settings.data_seed})).with_features(${texts(data.features)})`,
       "X, y = data.inputs(data.raw), data.y",
@@ -37,6 +37,6 @@ function dataLines(data, settings) {
   const made = data.source ?? ["import numpy as np", `X = np.array(${numbers(np.tolist(data.raw))})`, `y = np.array(${numbers(data.y)})`];
   if (data.features.join() === data.columns.join()) return made;
   if (data.source) return [...made, `X = X[:, ${list(data.features.map((name) => data.columns.indexOf(name)))}]`];
-  return [...made, "from workings.play.datasets import FEATURES",
+  return [...made, "from workings.play.play_data import FEATURES",
     `X = np.column_stack([FEATURES[name](X[:, 0], X[:, 1]) for name in ${texts(data.features)}])`];
 }

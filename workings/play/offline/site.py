@@ -21,15 +21,15 @@ from workings.activations import ACTIVATIONS
 from workings.files.safetensors import describe_layer, describe_object
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import LOSSES
-from workings.play import datasets, settings, tables
-from workings.play.datasets import FEATURES, GENERATED, PADDING, described
-from workings.play.exhibits import Exhibits, MistakeSummary
+from workings.play import play_data, session_settings, tables
 from workings.play.lesson_files import Lesson, read_lessons
-from workings.play.offline.formulas import RATE, Catalogue, Node, catalogue_of
+from workings.play.museum_actions import Exhibits, MistakeSummary
+from workings.play.offline.formula_catalogue import RATE, Catalogue, Node, catalogue_of
 from workings.play.offline.one_file import one_file
 from workings.play.pictures import SIDE, UNIT_SIDE
+from workings.play.play_data import FEATURES, GENERATED, PADDING, described
 from workings.play.session import MOST_STEPS
-from workings.play.settings import REGULARIZERS, SCHEDULES, Settings
+from workings.play.session_settings import REGULARIZERS, SCHEDULES, Settings
 from workings.program.program import STAGE_WORDS
 from workings.readings.copying import CopiedCode, rate_expression
 from workings.readings.javascript import arrays_text
@@ -132,7 +132,7 @@ def settings_module(exhibits: Exhibits | None = None) -> str:
     usual = Settings().to_json()
     known = [one for one in tables.offered() if one["name"] in available()]
     choices = {
-        **settings.choices(),
+        **session_settings.choices(),
         "data": [*described(), *known],
         "defaults": usual,
         "most_steps": MOST_STEPS,
@@ -273,14 +273,14 @@ def schedule_texts(name: str) -> dict[str, str]:
 
 def features() -> dict[str, Node]:
     """Return the features that are made of x1 and x2 as syntax, from their source."""
-    for statement in ast.parse(inspect.getsource(datasets)).body:
+    for statement in ast.parse(inspect.getsource(play_data)).body:
         if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == "FEATURES":
             table = statement.value
             assert isinstance(table, ast.Dict)
             bodies = [value.body for value in table.values if isinstance(value, ast.Lambda)]
             found = [Catalogue().node(body, standing, {"x1", "x2"}) for body in bodies]
             return dict(zip(FEATURES, found, strict=True))
-    raise AssertionError("workings/play/datasets.py has no FEATURES")
+    raise AssertionError("workings/play/play_data.py has no FEATURES")
 
 
 def standing(x1: float, x2: float) -> None:

@@ -16,9 +16,9 @@ import numpy as np
 from workings.errors import InputError, WorkersError, WorkingsError, count_of, first_line
 from workings.support.arrays import Array, Values
 from workings.training.parallel.exact_sums import ExactSum
-from workings.training.parallel.files import RowsInFile
-from workings.training.parallel.settings import Workers, is_client, is_communicator, rank_and_size
-from workings.training.parallel.tasks import (
+from workings.training.parallel.parallel_settings import Workers, is_client, is_communicator, rank_and_size
+from workings.training.parallel.row_files import RowsInFile
+from workings.training.parallel.shard_tasks import (
     Contribution,
     Job,
     Shard,

@@ -28,9 +28,9 @@ from workings.support.sparse import SparseRows
 from workings.training.batches import Batches
 from workings.training.parallel.checks import check_additive, check_network
 from workings.training.parallel.exchanges import Communicator, Round, exchange_for
-from workings.training.parallel.files import RowsInFile
-from workings.training.parallel.settings import Workers
-from workings.training.parallel.tasks import Job, Shard, StepResults
+from workings.training.parallel.parallel_settings import Workers
+from workings.training.parallel.row_files import RowsInFile
+from workings.training.parallel.shard_tasks import Job, Shard, StepResults
 from workings.training.rows import Rows
 from workings.training.step_runners import Steps, example
 

@@ -13,7 +13,7 @@ from workings.errors import InputError
 from workings.support.arrays import describe
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_whole_number
-from workings.training.parallel.files import checked_source
+from workings.training.parallel.row_files import checked_source
 
 
 @dataclass(frozen=True)
