@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,8 @@ HEAVY = ("matplotlib", "sklearn", "scipy", "polars", "typer", "rich", "numba", "
 # What the processor does with numbers, for compiled programs: imported by these alone.
 ARITHMETIC = ("engines.kernels.vector_math", "engines.kernels.matmul", "engines.kernels.work_sharing")
 MOST_LINES = 40
+FILES_WITH_ONE_NAME = {"mistakes.py"}  # checks.mistakes is the public name of what the museum's file holds
+CLASSES_WITH_ONE_NAME = {"Uniform", "Constant"}  # an initializer and a distribution, an initializer and a schedule
 MOST_ANY = 360  # lines of the package with the word Any; lower it when there are fewer
 
 BY_NAME = modules_in(PACKAGE)
@@ -254,6 +257,14 @@ def test_no_path_of_somebodys_machine(name: str) -> None:
     somebodys = re.compile(r"""(?<![\w.~/:])/(home|Users|root|work|tmp|mnt|opt|private|var/folders)/|\b[A-Z]:\\""")
     lines = [line for line in SOURCES[BY_NAME[name]].splitlines() if somebodys.search(line)]
     assert not lines
+
+
+def test_no_name_stands_for_two_things() -> None:
+    """No two files have one name, and no two classes; public names that are the field's own are exceptions."""
+    files = Counter(path.name for path in SOURCES if path.name != "__init__.py")
+    classes = Counter(each.name for tree in TREES.values() for each in classes_in(tree))
+    assert {name for name, count in files.items() if count > 1} == FILES_WITH_ONE_NAME
+    assert {name for name, count in classes.items() if count > 1} == CLASSES_WITH_ONE_NAME
 
 
 def test_no_underscore_modules() -> None:

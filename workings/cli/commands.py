@@ -36,7 +36,7 @@ from workings.cli.terminal import (
 )
 from workings.errors import DivergenceError, InputError, ReportError, count_of, unknown_name
 from workings.experiments.figures import Figure
-from workings.experiments.report import Settings
+from workings.experiments.report import ExperimentSettings
 from workings.experiments.tasks import Task
 from workings.museum.rooms import show
 from workings.network import Network
@@ -186,7 +186,7 @@ def run(
             writable_folder(out / name)
         for name in names:
             show = functools.partial(progress_bar, progress, name)
-            settings = Settings(out / name, seed, engine, data, show, fetch)
+            settings = ExperimentSettings(out / name, seed, engine, data, show, fetch)
             began = time.monotonic()
             try:
                 found[name] = importlib.import_module(f"workings.experiments.{name}").run(settings)

@@ -27,7 +27,7 @@ from workings.support.arrays import Array, Values
 from workings.support.sparse import SparseRows
 from workings.training.batches import Batches
 from workings.training.parallel.checks import check_additive, check_network
-from workings.training.parallel.exchanges import Communicator, Round, exchange_for
+from workings.training.parallel.exchanges import CommunicatorExchange, Round, exchange_for
 from workings.training.parallel.parallel_settings import Workers
 from workings.training.parallel.row_files import RowsInFile
 from workings.training.parallel.shard_tasks import Job, Shard, StepResults
@@ -63,7 +63,7 @@ class ParallelEngine:
             data = RowsInFile(workers.data, targets, model.n_in or 1, model.dtype.name)
             data.check(rows)
         self.exchange = exchange_for(workers, job, data)
-        if isinstance(self.exchange, Communicator):
+        if isinstance(self.exchange, CommunicatorExchange):
             about = (repr(workers), str(job.steps), str(job.update), rows.fingerprint())
             self.check_equal(about, "their data, network or settings")
 
@@ -99,7 +99,7 @@ class ParallelEngine:
         InputError
             In every process, if they differ.
         """
-        if isinstance(self.exchange, Communicator):
+        if isinstance(self.exchange, CommunicatorExchange):
             crc = 0
             for one in content:
                 crc = zlib.crc32(one.tobytes() if isinstance(one, np.ndarray) else repr(one).encode(), crc)
