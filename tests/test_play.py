@@ -603,7 +603,7 @@ def with_points(session: Session, folder: Path) -> dict[str, Any]:
 
 def with_chosen_columns(session: Session, folder: Path) -> dict[str, Any]:
     pytest.importorskip("sklearn", reason="the extra 'sklearn' is not installed")
-    session.configure({"data": "iris", "features": list(session.own_data("iris").columns[1:3])})
+    session.configure({"data": "iris", "features": list(session.sets.named("iris").columns[1:3])})
     return {}
 
 

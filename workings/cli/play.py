@@ -10,7 +10,7 @@ import typer
 from workings.cli.console import PlainTyper, output, plain_errors
 from workings.errors import InputError, unknown_name
 from workings.play.exports import READERS, reader_of
-from workings.play.museum_actions import Exhibits
+from workings.play.museum_actions import Exhibits, MuseumActions
 from workings.play.play_data import GENERATED, PlayData
 from workings.play.server import Playground, open_soon
 from workings.play.session import Session
@@ -80,7 +80,7 @@ def make_session(what: str, own: PlayData | None, lessons: Path | None) -> Sessi
     """Return a session that begins with a data set, a table or a model file, and offers lessons of your own."""
     session = first_session(what, own)
     session.lesson_folder = lessons
-    session.exhibits = cast(Exhibits, Museum())
+    session.exhibits = MuseumActions(cast(Exhibits, Museum()))
     return session
 
 

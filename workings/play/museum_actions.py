@@ -47,14 +47,54 @@ class Exhibits(Protocol):
         """Return which network of the game has the mistake, and which line it is."""
 
 
-def needed(museum: Exhibits | None) -> Exhibits:
-    """Return the museum of a session.
+class MuseumActions:
+    """The actions of the page that need a museum.
 
-    Raises
-    ------
-    InputError
-        If the session has none.
+    Parameters
+    ----------
+    museum : Exhibits or None
+        The museum; without it, each action is refused.
     """
-    if museum is None:
-        raise InputError("The museum opens with the command `workings play`.")
-    return museum
+
+    def __init__(self, museum: Exhibits | None = None) -> None:
+        self.given = museum
+
+    @property
+    def museum_is_open(self) -> bool:
+        """Whether there is a museum."""
+        return self.given is not None
+
+    @property
+    def exhibits(self) -> Exhibits:
+        """The museum; without one, an ``InputError``."""
+        if self.given is None:
+            raise InputError("The museum opens with the command `workings play`.")
+        return self.given
+
+    def museum(self) -> dict[str, object]:
+        """Return all mistakes of the museum."""
+        return {"mistakes": self.exhibits.mistakes()}
+
+    def exhibit(self, name: str, room: str) -> JsonObject:
+        """Return a mistake beside the right network, both trained on the data set ``room``."""
+        return self.exhibits.exhibit(name, room)
+
+    def exhibit_doctor(self, name: str, room: str) -> JsonObject:
+        """Return what the doctor finds in the network with a mistake."""
+        return {"findings": self.exhibits.diagnosis(name, room)}
+
+    def game(self, seed: int) -> JsonObject:
+        """Begin a game: four networks, of which one has a mistake."""
+        return self.exhibits.begin_game(seed)
+
+    def game_hint(self) -> JsonObject:
+        """Return the next hint of the game."""
+        return self.exhibits.hint()
+
+    def game_guess(self, choice: int) -> JsonObject:
+        """Return whether a network of the game has the mistake."""
+        return self.exhibits.guess(choice)
+
+    def game_reveal(self) -> JsonObject:
+        """Return which network of the game has the mistake."""
+        return self.exhibits.reveal()
