@@ -421,11 +421,10 @@ class Training:
 
         The last finite parameters may be so large that no further training can start from them.
         """
-        known = {
-            "its last finite parameters": found.values,
-            f"the parameters of epoch {self.record.epochs - 1}": self.record.state.values,
-            "the parameters that training began with": self.start.values,
-        }
+        known = {"its last finite parameters": found.values}
+        if self.record.epochs:
+            known[f"the parameters of epoch {self.record.epochs - 1}"] = self.record.state.values
+        known["the parameters that training began with"] = self.start.values
         objectives = {}
         for words, values in known.items():
             self.network.set_values(values)
