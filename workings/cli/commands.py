@@ -45,6 +45,7 @@ from workings.readings.languages import LANGUAGES
 from workings.readings.script import save_script
 from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.escaping import visible
+from workings.table_recipe import CLASSIFICATION, REGRESSION
 from workings.tables.files import READERS, TextOptions
 from workings.tables.preprocessing import treatment_of_gaps
 from workings.tables.screening import ColumnChoices
@@ -70,7 +71,7 @@ DecimalOption = Annotated[
     str | None, typer.Option(help="CSV: decimal sign, '.' or ',', where a number such as 1,234 has two readings")
 ]
 DelimiterOption = Annotated[
-    str | None, typer.Option(help="CSV: character between columns (default: comma, semicolon or tab, as in line 1)")
+    str | None, typer.Option(help="CSV: character between columns (default: detected from line 1)")
 ]
 EncodingOption = Annotated[str | None, typer.Option(help="CSV: encoding, such as cp1252 (default: UTF-8)")]
 SheetOption = Annotated[str | None, typer.Option(help="Excel: name of the sheet, if there are several")]
@@ -90,11 +91,14 @@ DropOption = Annotated[
 ]
 UseOption = Annotated[
     list[str] | None,
-    typer.Option(help="Columns to use that would be left out: identifiers, constant or nearly empty ones"),
+    typer.Option(help="Keep these columns, even if they are identifiers, constant or nearly empty"),
 ]
 MaxCategoriesOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Most categories of a column; the rarest are encoded as zeros (default: 50 if too many)"),
+    typer.Option(
+        min=1,
+        help="Maximum number of categories per column; rarer ones become zeros (default: 50 for columns with many)",
+    ),
 ]
 PlainOption = Annotated[
     bool, typer.Option("--plain", help="Train a plain network: 32 and 16 ReLU units, Adam, early stopping")
@@ -104,7 +108,8 @@ EpochsOption = Annotated[
     typer.Option(
         min=1,
         show_default=False,
-        help="Number of epochs; plain: the maximum (default: 256 for the recipe, 200 for a plain network)",
+        help=f"Number of epochs; plain: the maximum (default: {CLASSIFICATION.epochs} for classes, "
+        f"{REGRESSION.epochs} for numbers; plain: 200)",
     ),
 ]
 DatesOption = Annotated[
@@ -263,10 +268,13 @@ def train(
         float, typer.Option(help="Fraction of the rows used only to score the trained network (0: none)")
     ] = 0.0,
     group: Annotated[
-        str | None, typer.Option(help="Column of groups, such as patients: a group's rows are never split; no feature")
+        str | None,
+        typer.Option(
+            help="Column of groups, such as patients: rows of a group stay together; the column is no feature"
+        ),
     ] = None,
     time_order: Annotated[
-        str | None, typer.Option(help="Column of times: the latest rows are for testing and validation")
+        str | None, typer.Option(help="Column of times: the latest rows become test and validation rows")
     ] = None,
     folds: Annotated[
         int, typer.Option(help="Number of folds of a cross-validation, whose predictions are written (0: none)")
@@ -276,7 +284,9 @@ def train(
         typer.Option(min=0, help="Plain: epochs without a better validation loss before training ends"),
     ] = 20,
     l2: Annotated[float, typer.Option(min=0, help="Plain: L2 penalty λ, as in λ/2 · sum of the squared weights")] = 0.0,
-    dropout: Annotated[float, typer.Option(min=0, help="Plain: dropout rate of each hidden layer, from 0 to 1")] = 0.0,
+    dropout: Annotated[
+        float, typer.Option(min=0, help="Plain: dropout rate of each hidden layer, below 1")
+    ] = 0.0,
     balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
     missing: MissingOption = None,
     impute: ImputeOption = False,
@@ -714,7 +724,10 @@ def script(
         int | None, typer.Option(min=0, max=LARGEST_SEED, help="Experiment only: random seed (default: the tutorial's)")
     ] = None,
     language: Annotated[
-        str, typer.Option(help=f"Language of the script: {' or '.join(LANGUAGES)}; a JavaScript module has no rows")
+        str,
+        typer.Option(
+            help=f"Language of the script: {' or '.join(LANGUAGES)}; JavaScript gets no rows"
+        ),
     ] = "python",
 ) -> None:
     """Write a network as one Python script that needs only NumPy, or as one JavaScript module.
@@ -792,8 +805,8 @@ def doctor(
 
     `workings doctor moons` trains the network of a tutorial and diagnoses it.
 
-    `workings doctor flowers.csv --target species` trains as `workings train` does and diagnoses the result. The options
-    of a plain network train one, as there.
+    `workings doctor flowers.csv --target species` trains as `workings train` does and diagnoses the result. Options
+    of a plain network, such as --hidden, train one instead of the recipe.
 
     `workings doctor model.safetensors new.csv` diagnoses a model on the rows of a table. Without a table, it checks
     only the model's program and layers.
