@@ -284,9 +284,7 @@ def train(
         typer.Option(min=0, help="Plain: epochs without a better validation loss before training ends"),
     ] = 20,
     l2: Annotated[float, typer.Option(min=0, help="Plain: L2 penalty λ, as in λ/2 · sum of the squared weights")] = 0.0,
-    dropout: Annotated[
-        float, typer.Option(min=0, help="Plain: dropout rate of each hidden layer, below 1")
-    ] = 0.0,
+    dropout: Annotated[float, typer.Option(min=0, help="Plain: dropout rate of each hidden layer, below 1")] = 0.0,
     balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
     missing: MissingOption = None,
     impute: ImputeOption = False,
@@ -725,9 +723,7 @@ def script(
     ] = None,
     language: Annotated[
         str,
-        typer.Option(
-            help=f"Language of the script: {' or '.join(LANGUAGES)}; JavaScript gets no rows"
-        ),
+        typer.Option(help=f"Language of the script: {' or '.join(LANGUAGES)}; JavaScript gets no rows"),
     ] = "python",
 ) -> None:
     """Write a network as one Python script that needs only NumPy, or as one JavaScript module.

@@ -29,9 +29,7 @@ def play(
     data: Annotated[Path | None, typer.Option(help="CSV or Parquet file to begin with")] = None,
     target: Annotated[str | None, typer.Option("--target", "-t", help="Column of this file to predict")] = None,
     impute: Annotated[bool, typer.Option(help="Fill missing values of this file")] = False,
-    lessons: Annotated[
-        Path | None, typer.Option(help="Folder with your own lessons, one JSON file each")
-    ] = None,
+    lessons: Annotated[Path | None, typer.Option(help="Folder with your own lessons, one JSON file each")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the server (0: a free one)")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser")] = True,
     static: Annotated[
