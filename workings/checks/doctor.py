@@ -201,8 +201,8 @@ def run_checks(case: Case, checks: Mapping[str, Check]) -> Diagnosis:
     """Run the checks; leave out findings whose change would only repeat what is there already."""
     with np.errstate(all="ignore"):  # the checks look for numbers that are not finite
         findings = [finding for check in checks.values() for finding in check(case)]
-        findings = [finding for finding in findings if finding.change not in case.present_code]
-    findings = [replace(finding, change=with_imports(finding.change, case.opening)) for finding in findings]
+        findings = [finding for finding in findings if finding.change not in case.code.present]
+    findings = [replace(finding, change=with_imports(finding.change, case.code.opening)) for finding in findings]
     return Diagnosis(most_urgent_first(findings), tuple(checks))
 
 

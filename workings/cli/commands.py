@@ -17,8 +17,8 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from workings import files
-from workings.checks.evidence import with_rate
 from workings.checks.findings import Diagnosis
+from workings.checks.rates import with_rate
 from workings.cli import table_models, table_streams
 from workings.cli.console import PlainTyper, console, output, plain_errors
 from workings.cli.model_description import described_or_loaded

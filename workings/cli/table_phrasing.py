@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from workings.checks.evidence import rate_of
+from workings.checks.rates import rate_of
 from workings.cli.table_plan import PLAIN_EPOCHS, PLAIN_OPTIONS, Plan, TableSource
 from workings.layers import Dense, Dropout, FullyConnected, Layer
 from workings.network import Network
