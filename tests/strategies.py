@@ -20,6 +20,7 @@ from workings import (
     Layer,
     Network,
     NTKDense,
+    PeriodicEmbedding,
     RateFactors,
     Scale,
     SmoothClip,
@@ -88,6 +89,7 @@ def stacks(
         ntk,
         st.just(Scale()),
         st.just(SmoothClip()),
+        st.just(PeriodicEmbedding(2)),
     ]
     if dropout:
         kinds.append(st.builds(Dropout, numbers(0, 0.8)))

@@ -42,6 +42,7 @@ from workings import (
     InputError,
     Network,
     NTKDense,
+    PeriodicEmbedding,
     Poisson,
     Scale,
     SmoothClip,
@@ -125,6 +126,7 @@ hidden_layers = st.one_of(
     st.builds(NTKDense, st.integers(1, 5), st.sampled_from(sorted(ACTIVATIONS))),
     st.just(Scale()),
     st.builds(SmoothClip, st.floats(0.1, 10)),
+    st.builds(PeriodicEmbedding, st.integers(1, 3), phases=st.sampled_from(["random", "quarters"])),
     st.builds(Dropout, st.floats(0, 0.9)),
     st.builds(BatchNorm, st.sampled_from(sorted(ACTIVATIONS)), momentum=st.floats(0.01, 1), eps=st.floats(1e-8, 1e-2)),
 )

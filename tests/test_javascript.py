@@ -47,7 +47,16 @@ from workings.cli.commands import app
 from workings.datasets import moons
 from workings.engines.reference import Runner
 from workings.errors import ProgramError
-from workings.layers import LAYERS, NTKDense, Scale
+from workings.layers import (
+    LAYERS,
+    ClipPredictions,
+    GroupedDense,
+    NTKDense,
+    PeriodicEmbedding,
+    PiecewiseLinearEncoding,
+    Scale,
+    SmoothClip,
+)
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS, Part
 from workings.readings.javascript import arrays_text, javascript
@@ -193,13 +202,25 @@ class Problem:
 def random_layers(rng: np.random.Generator, place: int) -> Iterator[Layer]:
     """One to four layers; the first activation is chosen in turn."""
     names = sorted(ACTIVATIONS)
-    yield Dense(int(rng.integers(1, 6)), names[place % len(names)], bias=bool(rng.integers(4)))
+    layer: Layer = Dense(int(rng.integers(1, 6)), names[place % len(names)], bias=bool(rng.integers(4)))
+    width = layer.width(1)
+    yield layer
     for _ in range(rng.integers(0, 4)):
-        activation = names[rng.integers(len(names))]
-        units = int(rng.integers(1, 6))
-        yield [Dense(units, activation), Dropout(0.3), BatchNorm(activation), NTKDense(units, activation), Scale()][
-            rng.integers(5)
-        ]
+        layer = random_layer(rng, names[rng.integers(len(names))], width)
+        width = layer.width(width)
+        yield layer
+
+
+def random_layer(rng: np.random.Generator, activation: str, width: int) -> Layer:
+    """A layer of any kind for this number of inputs."""
+    units = int(rng.integers(1, 6))
+    edges = [sorted(rng.normal(size=int(rng.choice([0, 2, 4])))) for _ in range(width)]
+    kinds: list[Layer] = [
+        Dense(units, activation), Dropout(0.3), BatchNorm(activation), NTKDense(units, activation), Scale(),
+        SmoothClip(), ClipPredictions(-2, 3), PeriodicEmbedding(2, std=0.5), PiecewiseLinearEncoding(edges),
+        GroupedDense([(width, units)] if width == 1 else [(1, 2), (width - 1, 1)], activation),
+    ]  # fmt: skip
+    return kinds[rng.integers(len(kinds))]
 
 
 def random_loss(rng: np.random.Generator, place: int) -> Loss:

@@ -44,6 +44,7 @@ from workings import (
     Dense,
     Dropout,
     Freeze,
+    GroupedDense,
     Huber,
     InputError,
     L2PerRow,
@@ -51,6 +52,8 @@ from workings import (
     Nesterov,
     Network,
     NTKDense,
+    PeriodicEmbedding,
+    PiecewiseLinearEncoding,
     Poisson,
     RMSProp,
     Scale,
@@ -131,6 +134,9 @@ LAYER_OF = {
     "NTKDense": NTKDense(5, "tanh"),
     "Scale": Scale(),
     "SmoothClip": SmoothClip(),
+    "PeriodicEmbedding": PeriodicEmbedding(2),
+    "GroupedDense": GroupedDense([(1, 2), (3, 1)]),
+    "PiecewiseLinearEncoding": PiecewiseLinearEncoding([[0.0, 1.0]] * 4),
     "ClipPredictions": ClipPredictions(-1.0, 1.0),
     "Dropout": Dropout(0.2),
     "BatchNorm": BatchNorm(),
@@ -781,6 +787,7 @@ def test_every_row_of_every_registry_is_code_or_an_error_that_names_it(system: s
     assert all(name in words for name, words in refused.items())
     in_sklearn = {"identity", "sigmoid", "tanh", "relu"}
     nowhere = {"NTKDense", "Scale", "SmoothClip", "ClipPredictions"}
+    nowhere |= {"PeriodicEmbedding", "GroupedDense", "PiecewiseLinearEncoding"}
     no_counterpart = {*ACTIVATIONS} - in_sklearn | {"Dropout", "BatchNorm", "AbsoluteError", "Huber"} | nowhere
     assert set(refused) == (no_counterpart if system == "sklearn" else nowhere)
 

@@ -17,7 +17,19 @@ from workings.errors import (
     WorkingsError,
     WorkingsWarning,
 )
-from workings.layers import BatchNorm, ClipPredictions, Dense, Dropout, Layer, NTKDense, Scale, SmoothClip
+from workings.layers import (
+    BatchNorm,
+    ClipPredictions,
+    Dense,
+    Dropout,
+    GroupedDense,
+    Layer,
+    NTKDense,
+    PeriodicEmbedding,
+    PiecewiseLinearEncoding,
+    Scale,
+    SmoothClip,
+)
 from workings.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, Loss, Poisson, SquaredError
 from workings.network import Network
 from workings.optimizers import (
@@ -84,6 +96,7 @@ __all__ = [
     "FileError",
     "Finding",
     "Freeze",
+    "GroupedDense",
     "History",
     "Huber",
     "InputError",
@@ -95,6 +108,8 @@ __all__ = [
     "NTKDense",
     "Nesterov",
     "Network",
+    "PeriodicEmbedding",
+    "PiecewiseLinearEncoding",
     "Poisson",
     "Program",
     "ProgramError",

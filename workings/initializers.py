@@ -150,6 +150,85 @@ class Given(CheckedKeywords):
         return self.values.copy()
 
 
+@dataclass(frozen=True)
+class Membership(CheckedKeywords):
+    """1 where an input and a unit belong to the same group, else 0.
+
+    ``inputs`` and ``units`` hold the number of inputs and of units of each group; the units stand ``repeats`` times
+    side by side.
+
+    >>> Membership((2, 1), (1, 2))(np.random.default_rng(0), (3, 3))
+    array([[1., 0., 0.],
+           [1., 0., 0.],
+           [0., 1., 1.]])
+    """
+
+    inputs: tuple[int, ...]
+    units: tuple[int, ...]
+    repeats: int = 1
+
+    def __call__(self, rng: RandomSource, shape: Shape) -> Array:
+        return np.tile(
+            np.repeat(np.repeat(np.eye(len(self.inputs)), self.inputs, axis=0), self.units, axis=1), (1, self.repeats)
+        )
+
+
+@dataclass(frozen=True)
+class Runs(CheckedKeywords):
+    """Each of the ``values`` as often as ``counts`` says.
+
+    >>> Runs((0, 1), (1, 3))(np.random.default_rng(0), (4,))
+    array([0., 1., 1., 1.])
+    """
+
+    values: tuple[float, ...]
+    counts: tuple[int, ...]
+
+    def __call__(self, rng: RandomSource, shape: Shape) -> Array:
+        return np.repeat(self.values, self.counts).astype(float)
+
+
+@dataclass(frozen=True)
+class NormalOrOne(CheckedKeywords):
+    """A normal distribution with standard deviation ``std`` where ``Runs(values, counts)`` is 1, and 1 elsewhere."""
+
+    std: float
+    values: tuple[int, ...]
+    counts: tuple[int, ...]
+
+    def __call__(self, rng: RandomSource, shape: Shape) -> Array:
+        return np.where(np.repeat(self.values, self.counts), self.std * rng.standard_normal(shape), 1.0)
+
+
+@dataclass(frozen=True)
+class UniformTurn(CheckedKeywords):
+    """A uniform distribution on -1/2 to 1/2 where ``Runs(values, counts)`` is 1, and 0 elsewhere."""
+
+    values: tuple[int, ...]
+    counts: tuple[int, ...]
+
+    def __call__(self, rng: RandomSource, shape: Shape) -> Array:
+        return np.repeat(self.values, self.counts) * (rng.random(shape) - 0.5)
+
+
+@dataclass(frozen=True)
+class UniformInGroups(CheckedKeywords):
+    """A uniform distribution on ±1 / √fan_in within groups, and 0 elsewhere; fan_in is the number of a group's inputs.
+
+    The weight of a group with one input and one unit starts at 1.  ``inputs`` and ``units`` are as for ``Membership``.
+    """
+
+    inputs: tuple[int, ...]
+    units: tuple[int, ...]
+
+    def __call__(self, rng: RandomSource, shape: Shape) -> Array:
+        return np.repeat(np.repeat(np.eye(len(self.inputs)), self.inputs, axis=0), self.units, axis=1) * np.where(
+            np.repeat(np.multiply(self.inputs, self.units) == 1, self.units),
+            1.0,
+            (2 * rng.random(shape) - 1) / np.sqrt(np.repeat(self.inputs, self.units)),
+        )
+
+
 INITIALIZERS: dict[str, Callable[[], Initializer]] = {
     "normal": Normal,
     "uniform": Uniform,

@@ -9,21 +9,37 @@ worked steps print the comment above a line.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, pairwise
 from typing import ClassVar
 
 import numpy as np
 
 from workings.activations import Activation, activation_named
-from workings.errors import InputError
-from workings.initializers import Initializer, InitializerLike, Normal, initializer_of
-from workings.support.arrays import Array, RandomSource, Values
+from workings.errors import InputError, unknown_name
+from workings.initializers import (
+    Given,
+    Initializer,
+    InitializerLike,
+    Membership,
+    Normal,
+    NormalOrOne,
+    Runs,
+    UniformInGroups,
+    UniformTurn,
+    initializer_of,
+)
+from workings.support.arrays import Array, RandomSource, Values, describe
 from workings.support.keywords import CheckedKeywords
-from workings.support.ranges import check_fields, number, whole_number
+from workings.support.ranges import as_whole_number, check_fields, number, whole_number
 
 Formula = Callable[..., Values]
+FULL_TURN = 2 * math.pi
+PHASES = ("random", "quarters")
+UNBOUNDED = float(np.finfo(np.float32).max)  # a bound that is never reached, and that a file can hold
 
 
 def chain_rule(da: Values, slope: Values) -> Values:
@@ -150,6 +166,72 @@ def clipped(x: Array, low: float, high: float) -> Array:
     return np.minimum(np.maximum(x, low), high)
 
 
+def periodic(x: Array, f: Array, phi: Array, S: Array, o: Array) -> Values:
+    """are the cosines of the numbers of turns where o is 1, and these numbers themselves where it is 0"""
+    # Each unit's number of turns: its one input times its frequency, plus its phase.
+    turns = x @ (S * f) + phi
+    z = np.where(o > 0, np.cos(FULL_TURN * turns), turns)
+    return z
+
+
+def periodic_backward(x: Array, f: Array, S: Array, o: Array, turns: Array, dz: Array) -> tuple[Values, ...]:
+    # The upstream gradient times the derivative: that of the cosine, or 1.
+    dturns = dz * np.where(o > 0, -FULL_TURN * np.sin(FULL_TURN * turns), 1)
+    # The gradient of the frequencies: each unit's gradient times its one input, summed over the rows.
+    df = (S * (x.T @ dturns)).sum(axis=0)
+    # The gradient of the phases: each unit's gradient, summed over the rows.
+    dphi = dturns.sum(axis=0)
+    # The gradient of the inputs: the sum over their units of gradient times frequency.
+    dx = dturns @ (S * f).T
+    return df, dphi, dx
+
+
+def grouped_dense(x: Array, E: Array, c: Array, M: Array) -> Values:
+    """is each unit's weighted sum of the inputs of its group, plus its bias; M is 1 within the groups, else 0"""
+    return x @ (M * E) + c
+
+
+def grouped_dense_backward(x: Array, E: Array, M: Array, dz: Array) -> tuple[Array, Array, Array]:
+    # The gradient of the weights: each input times the gradient of each unit of its group, summed over the rows.
+    dE = M * (x.T @ dz)
+    # The gradient of the biases: each unit's gradient, summed over the rows.
+    dc = dz.sum(axis=0)
+    # The gradient of the inputs: the sum over the units of their group of gradient times weight.
+    dx = dz @ (M * E).T
+    return dE, dc, dx
+
+
+def weights_in_groups(E: Array, M: Array) -> Values:
+    """are the weights of a Dense layer with the same outputs as a GroupedDense"""
+    return M * E
+
+
+def weights_of_both(E: Array, W: Array) -> Values:
+    """are the weights of two layers without an activation between them, as one layer"""
+    return E @ W
+
+
+def bias_of_both(c: Array, W: Array, b: Array) -> Values:
+    """is the bias of two layers without an activation between them, as one layer"""
+    return c @ W + b
+
+
+def piecewise(x: Array, S: Array, edge: Array, gap: Array, low: Array, high: Array) -> Array:
+    """are the positions in the bins, clipped to the interval from low to high"""
+    # The position of each unit's one input in its bin: 0 at the lower edge, 1 at the upper edge.
+    u = (x @ S - edge) / gap
+    z = np.minimum(np.maximum(u, low), high)
+    return z
+
+
+def piecewise_backward(S: Array, gap: Array, low: Array, high: Array, u: Array, dz: Array) -> Values:
+    # The gradient of a position: the upstream gradient between low and high, else 0.
+    du = np.where(u > low, np.where(u < high, dz, 0), 0)
+    # The gradient of the inputs: the sum over their bins, each divided by its width.
+    dx = du / gap @ S.T
+    return dx
+
+
 def dropout(x: Array, mask: Array) -> Array:
     """are the inputs with some set to 0 and the others scaled up to keep the expected value"""
     return x * mask
@@ -228,6 +310,7 @@ class Layer(CheckedKeywords):
 
     regularized: ClassVar[tuple[str, ...]] = ()  # the letters of the parameters that have a penalty
     statistics: ClassVar[Mapping[str, Formula]] = {}  # the letters of running statistics, with their update formulas
+    fixed: ClassVar[tuple[str, ...]] = ()  # the letters of arrays that training does not change
     draws: ClassVar[tuple[str, ...]] = ()  # the letters of random values, drawn for each step
     fewest_rows: ClassVar[int] = 1  # the smallest batch size
 
@@ -235,6 +318,15 @@ class Layer(CheckedKeywords):
     def parameters(self) -> tuple[str, ...]:
         """The letters of the parameters, which training changes."""
         return ()
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """The letters of the arrays that are stored beside the parameters: running statistics and fixed arrays."""
+        return (*self.statistics, *self.fixed)
+
+    def initializers_for(self, n_in: int) -> Mapping[str, Initializer]:
+        """Return the initializers of arrays by letter, for those that ``start`` draws with one."""
+        return {}
 
     @property
     def formulas(self) -> Mapping[str, Formula]:
@@ -296,6 +388,9 @@ class FullyConnected(Layer):
             "b": initializer_of(self.biases, "zeros"),
         }
         return {letter: first[letter] for letter in self.parameters}
+
+    def initializers_for(self, n_in: int) -> Mapping[str, Initializer]:
+        return self.initializers
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -472,6 +567,294 @@ class SmoothClip(Layer):
         return {"limit": self.limit}
 
 
+def as_places(values: object, what: str) -> tuple[int, ...]:
+    """Return whole numbers of at least 0 as a tuple; ``what`` names them in the error for anything else."""
+    given = tuple(values) if isinstance(values, (tuple, list, range, np.ndarray)) else (values,)
+    numbers = [as_whole_number(value) for value in given]
+    if any(one is None or one < 0 for one in numbers):
+        raise InputError(f"{what} must be whole numbers of at least 0, not {describe(values)}.")
+    return tuple(one for one in numbers if one is not None)
+
+
+@dataclass(frozen=True)
+class DrawnByLetter(Layer):
+    """The base of layers that draw each array with an initializer of its own."""
+
+    def initializers_for(self, n_in: int) -> dict[str, Initializer]:
+        """Return the initializer of each array, by letter."""
+        raise NotImplementedError
+
+    def start(self, rng: RandomSource, n_in: int) -> dict[str, Array]:
+        first, shapes = self.initializers_for(n_in), self.shapes(n_in)
+        return {letter: np.asarray(first[letter](rng, shape)) for letter, shape in shapes.items()}
+
+
+@dataclass(frozen=True, repr=False)
+class PeriodicEmbedding(DrawnByLetter):
+    """Embed numbers by cosines with learned frequencies: cos(2π (x f + φ)), beside the number itself.
+
+    Each embedded input becomes 1 + ``frequencies`` outputs: the input itself, and its cosines.  Other inputs stay as
+    they are.  The input itself and the others have a learned factor and shift, too, which start at 1 and 0.
+
+    Followed by a ``GroupedDense``, it is the embedding PBLD of Holzmüller et al. 2024 (appendix A), apart from where
+    the input itself is kept.  With ``phases="quarters"`` and a ``GroupedDense`` with ReLU, it is PLR of Gorishniy et
+    al. 2022 (sec. 3.3), apart from that and from frequencies of cosines and sines that are learned separately.
+
+    Parameters
+    ----------
+    frequencies : int
+        The number of cosines of each embedded input.
+    columns : sequence of int, or None
+        The places of the inputs to embed; None for all.
+    std : float
+        The standard deviation of the initial frequencies, which are drawn from a normal distribution.
+    phases : str
+        The initial phases: ``"random"``, uniform between -1/2 and 1/2 turns, or ``"quarters"``, in turn 0 and -1/4, for
+        cosines and sines.
+    repeats : int
+        The number of such embeddings that stand side by side, as after merging networks.
+
+    Examples
+    --------
+    >>> PeriodicEmbedding(16, columns=[0, 2]).width(n_in=3)
+    35
+    """
+
+    frequencies: int = field(default=16, metadata=whole_number(at_least=1))
+    columns: Sequence[int] | None = None
+    std: float = field(default=0.1, metadata=number(above=0), kw_only=True)
+    phases: str = field(default="random", kw_only=True)
+    repeats: int = field(default=1, metadata=whole_number(at_least=1), kw_only=True)
+
+    fixed = ("S", "o")
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.columns is not None:
+            columns = as_places(self.columns, "PeriodicEmbedding's columns")
+            object.__setattr__(self, "columns", tuple(sorted(set(columns))))
+        if self.phases not in PHASES:
+            raise unknown_name("kind of phases", self.phases, PHASES)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return ("f", "phi")
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        return {"forward": periodic, "backward": periodic_backward, "inference": periodic}
+
+    def cosines(self, n_in: int) -> tuple[int, ...]:
+        """Return the number of cosines of each input."""
+        chosen = range(n_in) if self.columns is None else self.columns
+        return tuple(self.frequencies * (place in chosen) for place in range(n_in))
+
+    def runs(self, n_in: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return 0 for a kept input and 1 for its cosines in turn, and the number of outputs of each."""
+        counts = self.cosines(n_in)
+        return (0, 1) * (n_in * self.repeats), tuple(x for count in counts for x in (1, count)) * self.repeats
+
+    def width(self, n_in: int) -> int:
+        return (n_in + sum(self.cosines(n_in))) * self.repeats
+
+    def output_name(self, x: str, number: str) -> str:
+        return f"{x}_periodic"
+
+    def shapes(self, n_in: int) -> dict[str, tuple[int, ...]]:
+        if self.columns and max(self.columns) >= n_in:
+            raise InputError(f"{self!r} embeds the input at place {max(self.columns)}, but there are {n_in} inputs.")
+        width = self.width(n_in)
+        return {"f": (width,), "phi": (width,), "S": (n_in, width), "o": (width,)}
+
+    def __repr__(self) -> str:
+        columns = "" if self.columns is None else f", columns={list(self.columns)}"
+        phases = "" if self.phases == "random" else f", phases={self.phases!r}"
+        repeats = "" if self.repeats == 1 else f", repeats={self.repeats}"
+        return f"PeriodicEmbedding({self.frequencies}{columns}, std={self.std:g}{phases}{repeats})"
+
+    def initializers_for(self, n_in: int) -> dict[str, Initializer]:
+        values, counts = self.runs(n_in)
+        units = tuple(1 + count for count in self.cosines(n_in))
+        quarters = tuple(-0.25 * (place % 2) for place in range(self.frequencies))
+        of_all = tuple(x for count in self.cosines(n_in) for x in (0.0, *quarters[:count])) * self.repeats
+        return {
+            "f": NormalOrOne(float(self.std), values, counts),
+            "phi": UniformTurn(values, counts) if self.phases == "random" else Given(np.array(of_all)),
+            "S": Membership((1,) * n_in, units, self.repeats),
+            "o": Runs(values, counts),
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class GroupedDense(DrawnByLetter):
+    """A fully connected layer for each group of inputs: a = activation(x (M E) + c), with M = 0 between groups.
+
+    After an embedding of numbers, a group holds the outputs of one column, so that each column has weights of its own.
+    For the one-hot encoding of a column, the rows of its weights are learned vectors of the categories: an embedding,
+    as PyTorch's ``nn.Embedding``.
+
+    Parameters
+    ----------
+    groups : sequence of (inputs, units)
+        The number of inputs and of units of each group, in the order of the inputs.
+    activation : str or Activation
+        As in ``Dense``.
+
+    Raises
+    ------
+    InputError
+        If the groups are not pairs of whole numbers of at least 1, or if they do not have as many inputs as there are.
+
+    Examples
+    --------
+    >>> GroupedDense([(17, 4), (1, 1)]).width(n_in=18)
+    5
+    """
+
+    groups: Sequence[Sequence[int]]
+    activation: str | Activation = "identity"
+
+    fixed = ("M",)
+    regularized = ("E",)
+
+    def __post_init__(self) -> None:
+        activation_named(self.activation)
+        given = self.groups if isinstance(self.groups, (tuple, list)) else ()
+        pairs = tuple(as_places(pair, "The numbers of GroupedDense's groups") for pair in given)
+        if not pairs or any(len(pair) != 2 or 0 in pair for pair in pairs):
+            raise InputError(
+                f"GroupedDense's groups must be pairs of whole numbers of at least 1, the inputs and the units of each "
+                f"group, not {describe(self.groups)}."
+            )
+        object.__setattr__(self, "groups", pairs)
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """The number of inputs of each group."""
+        return tuple(pair[0] for pair in self.groups)
+
+    @property
+    def units(self) -> tuple[int, ...]:
+        """The number of units of each group."""
+        return tuple(pair[1] for pair in self.groups)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return ("E", "c")
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        return {"forward": grouped_dense, "backward": grouped_dense_backward, "inference": grouped_dense}
+
+    def width(self, n_in: int) -> int:
+        return sum(self.units)
+
+    def output_name(self, x: str, number: str) -> str:
+        return f"{x}_grouped"
+
+    def shapes(self, n_in: int) -> dict[str, tuple[int, ...]]:
+        if sum(self.inputs) != n_in:
+            raise InputError(f"The groups of {self!r} have {sum(self.inputs)} inputs, but there are {n_in}.")
+        width = self.width(n_in)
+        return {"E": (n_in, width), "c": (width,), "M": (n_in, width)}
+
+    def initializers_for(self, n_in: int) -> dict[str, Initializer]:
+        return {
+            "E": UniformInGroups(self.inputs, self.units),
+            "c": initializer_of(None, "zeros"),
+            "M": Membership(self.inputs, self.units),
+        }
+
+    def __repr__(self) -> str:
+        runs = [(pair, len(list(same))) for pair, same in groupby(self.groups)]
+        groups = " + ".join(f"[{pair}]" + (f" * {count}" if count > 1 else "") for pair, count in runs)
+        return f"GroupedDense({groups}, {self.activation_function.name!r})"
+
+
+@dataclass(frozen=True, repr=False)
+class PiecewiseLinearEncoding(DrawnByLetter):
+    """Encode numbers by their position in bins, between 0 and 1 (Gorishniy et al. 2022, sec. 3.2).
+
+    Bins below the number are 1, bins above it are 0, and its own bin is (x - lower edge) / width.  The first bin has
+    no lower limit, and the last one no upper limit.  The layer has no parameters.
+
+    Parameters
+    ----------
+    edges : sequence of sequences of float
+        The ascending edges of the bins of each input, at least two; none for an input that stays as it is.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0, 5.0], [1.0, 6.0], [2.0, 7.0], [4.0, 8.0]])
+    >>> layer = PiecewiseLinearEncoding.of(X, bins=2, columns=[0])
+    >>> layer.edges, layer.width(n_in=2)
+    (((0.0, 1.5, 4.0), ()), 3)
+    """
+
+    edges: Sequence[Sequence[float]]
+
+    fixed = ("S", "edge", "gap", "low", "high")
+
+    def __post_init__(self) -> None:
+        try:
+            edges = tuple(tuple(float(edge) for edge in own) for own in self.edges)
+        except (TypeError, ValueError):
+            edges = ()
+        ascends = all(len(own) != 1 and all(a < b for a, b in pairwise(own)) for own in edges)
+        if not edges or not ascends or not all(math.isfinite(edge) for own in edges for edge in own):
+            raise InputError(
+                f"PiecewiseLinearEncoding's edges must be ascending finite numbers for each input, at least two or "
+                f"none, not {describe(self.edges)}."
+            )
+        object.__setattr__(self, "edges", edges)
+
+    @classmethod
+    def of(cls, X: Array, bins: int = 8, columns: Sequence[int] | None = None) -> PiecewiseLinearEncoding:
+        """Return the encoding with quantiles of the rows ``X`` of shape (n, n_in) as edges.
+
+        A column with few different values has fewer bins; with one value, it stays as it is.
+        """
+        chosen = range(X.shape[1]) if columns is None else columns
+        shares = np.linspace(0, 1, bins + 1)
+        edges = [np.unique(np.quantile(column.astype(np.float64), shares)) for column in X.T]
+        kept = [own if place in chosen and len(own) > 1 else () for place, own in enumerate(edges)]
+        return cls(tuple(tuple(map(float, own)) for own in kept))
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """The number of outputs of each input."""
+        return tuple(max(len(own) - 1, 1) for own in self.edges)
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        return {"forward": piecewise, "backward": piecewise_backward, "inference": piecewise}
+
+    def width(self, n_in: int) -> int:
+        return sum(self.counts)
+
+    def output_name(self, x: str, number: str) -> str:
+        return f"{x}_piecewise"
+
+    def shapes(self, n_in: int) -> dict[str, tuple[int, ...]]:
+        if len(self.edges) != n_in:
+            raise InputError(f"PiecewiseLinearEncoding has edges of {len(self.edges)} inputs, but there are {n_in}.")
+        width = self.width(n_in)
+        return {"S": (n_in, width), **dict.fromkeys(self.fixed[1:], (width,))}
+
+    def __repr__(self) -> str:
+        return f"PiecewiseLinearEncoding(<{sum(map(bool, self.edges))} inputs with bins>)"
+
+    def initializers_for(self, n_in: int) -> dict[str, Initializer]:
+        arrays: dict[str, list[Sequence[float]]] = {
+            "edge": [own[:-1] or (0.0,) for own in self.edges],
+            "gap": [[b - a for a, b in pairwise(own)] or [1.0] for own in self.edges],
+            "low": [(-UNBOUNDED, *[0.0] * (count - 1)) for count in self.counts],
+            "high": [(*[1.0] * (count - 1), UNBOUNDED) for count in self.counts],
+        }
+        given = {letter: Given(np.concatenate(values)) for letter, values in arrays.items()}
+        return {"S": Membership((1,) * n_in, self.counts), **given}
+
+
 @dataclass(frozen=True)
 class ClipPredictions(Layer):
     """Clip predictions to the interval from ``low`` to ``high``, such as the range of the training targets.
@@ -595,7 +978,7 @@ def number_layers(layers: Iterable[Layer]) -> Iterator[tuple[Layer, str]]:
     counts: Counter[str] = Counter()
     taken: set[str] = set()
     for layer in layers:
-        kind, letters = type(layer).__name__, (*layer.parameters, *layer.statistics, *layer.draws)
+        kind, letters = type(layer).__name__, (*layer.parameters, *layer.untrained, *layer.draws)
         counts[kind] += 1
         while any(f"{letter}{counts[kind]}" in taken for letter in letters):
             counts[kind] += 1  # another kind of layer uses the same letter
@@ -604,5 +987,17 @@ def number_layers(layers: Iterable[Layer]) -> Iterator[tuple[Layer, str]]:
 
 
 LAYERS: dict[str, type[Layer]] = {
-    kind.__name__: kind for kind in (Dense, NTKDense, Scale, SmoothClip, ClipPredictions, Dropout, BatchNorm)
+    kind.__name__: kind
+    for kind in (
+        Dense,
+        NTKDense,
+        Scale,
+        SmoothClip,
+        PeriodicEmbedding,
+        GroupedDense,
+        PiecewiseLinearEncoding,
+        ClipPredictions,
+        Dropout,
+        BatchNorm,
+    )
 }

@@ -28,6 +28,8 @@ from workings.schedules import Constant, CosineLog, Schedule
 from workings.support.arrays import Array, RandomSource
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import check_fields, number, whole_number
+from workings.tables.columns import Columns
+from workings.tables.embedding import EMBEDDINGS, RATE, InputBlock, embedding_layers, input_blocks
 from workings.tables.screening import MISSING
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
@@ -161,6 +163,10 @@ class TableRecipe(CheckedKeywords):
         For the estimators: ``"fill"`` only fills missing values, with the median or with zeros.  ``"indicate"`` also
         marks missing numbers in a column of their own and makes missing categories a category of their own, where the
         training table has some, as ``workings train`` does by default.
+    embed : str or None
+        How to embed the columns: ``"periodic"``, ``"piecewise"``, or None for not at all; see ``embedding_layers``.
+    blocks : tuple of InputBlock
+        The columns to embed, from ``for_columns``.
 
     Examples
     --------
@@ -186,28 +192,44 @@ class TableRecipe(CheckedKeywords):
     validation: float = field(default=0.2, metadata=number(at_least=0, below=1))
     own_validation: bool = True
     missing: str = "fill"
+    embed: str | None = None
+    blocks: tuple[InputBlock, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.embed is not None and self.embed not in EMBEDDINGS:
+            raise unknown_name("embedding", self.embed, EMBEDDINGS)
         if self.missing not in MISSING[:2]:
             raise unknown_name("treatment of missing values", self.missing, MISSING[:2])
 
-    def layers(self, outputs: int, bounds: tuple[float, float] | None = None) -> list[Layer]:
+    def for_columns(self, columns: Columns) -> TableRecipe:
+        """Return the recipe for a table with these columns."""
+        return replace(self, blocks=input_blocks(columns))
+
+    def embedding(self, X: Array) -> list[Layer]:
+        """Return the layers that embed the columns; ``X`` are the encoded training rows."""
+        return embedding_layers(self.embed, self.blocks, X) if self.embed else []
+
+    def layers(
+        self, outputs: int, bounds: tuple[float, float] | None = None, embedding: Sequence[Layer] = ()
+    ) -> list[Layer]:
         """Return the layers for a number of outputs; ``bounds`` limit the targets, for regression."""
         kind = NTKDense if self.ntk else Dense
         start: dict[str, Any] = {"weights": "zeros", "biases": "zeros"} if self.zeros else {}
         return [
             *([SmoothClip()] if self.clip else []),
+            *embedding,
             *([Scale()] if self.scale else []),
             *(kind(units, self.activation) for units in self.hidden),
             kind(outputs, **start),
             *([ClipPredictions(*bounds)] if bounds else []),
         ]
 
-    def optimizer(self, steps: int) -> Chain:
+    def optimizer(self, steps: int, embedding: Sequence[Layer] = ()) -> Chain:
         """Return the optimizer of a training of this many steps."""
         schedule: Schedule = CosineLog(self.lr, steps) if self.cycles else Constant(self.lr)
-        factors = {"s": self.scale_rate} if self.scale else {}
+        factors = {letter: RATE for layer in embedding for letter in layer.parameters}
+        factors |= {"s": self.scale_rate} if self.scale else {}
         return Chain(RateFactors(**factors, b=self.bias_rate), Adam(schedule, beta2=self.beta2))
 
     def batches(self, rows: int) -> tuple[int, int]:
@@ -220,25 +242,40 @@ class TableRecipe(CheckedKeywords):
         size = -(-rows // count)
         return size, -(-rows // size)
 
-    def network(self, y: Array, classes: Array | None, seed: int | RandomSource | None, n_in: int) -> Network:
+    def network(
+        self,
+        y: Array,
+        classes: Array | None,
+        seed: int | RandomSource | None,
+        n_in: int,
+        embedding: Sequence[Layer] = (),
+    ) -> Network:
         """Return an untrained network for targets ``y``: labels, or standardized float32 numbers without classes."""
         if classes is None:
             bounds = (float(y.min()), float(y.max()))
-            return Network(self.layers(1, bounds), loss=SquaredError(), seed=seed, n_in=n_in, dtype="float32")
+            return Network(
+                self.layers(1, bounds, embedding), loss=SquaredError(), seed=seed, n_in=n_in, dtype="float32"
+            )
         loss = CrossEntropy(label_smoothing=self.label_smoothing)
-        network = Network(self.layers(len(classes)), loss=loss, seed=seed, n_in=n_in, dtype="float32")
+        network = Network(self.layers(len(classes), None, embedding), loss=loss, seed=seed, n_in=n_in, dtype="float32")
         network.set_classes(classes)  # a rare class may occur in validation rows alone
         return network
 
     def training_recipe(
-        self, rows: int, *, is_validated: bool, classification: bool, class_weight: str | None = None
+        self,
+        rows: int,
+        *,
+        is_validated: bool,
+        classification: bool,
+        class_weight: str | None = None,
+        embedding: Sequence[Layer] = (),
     ) -> Recipe:
         """Return the settings of a training with a number of rows, without the validation rows."""
         size, count = self.batches(rows)
         monitor = "val_accuracy" if classification else "val_loss"
         best = EarlyStopping(monitor, patience=self.epochs, min_delta=LAST_OF_EQUALS)
         return Recipe(
-            self.optimizer(self.epochs * count),
+            self.optimizer(self.epochs * count, embedding),
             self.epochs,
             size,
             callbacks=[best] if is_validated else [],
@@ -269,13 +306,15 @@ class TableRecipe(CheckedKeywords):
         X, y = as_inputs(X), y if classes is not None else y.astype(np.float32)
         is_kept = np.ones(len(X), dtype=bool)
         is_kept[draw.held_out] = False
-        network = self.network(y, classes, draw.seed, X.shape[1])
+        embedding = self.embedding(X)
+        network = self.network(y, classes, draw.seed, X.shape[1], embedding)
         is_validated = len(draw.held_out) > 0
         recipe = self.training_recipe(
             int(is_kept.sum()),
             is_validated=is_validated,
             classification=classes is not None,
             class_weight=class_weight,
+            embedding=embedding,
         )
         validation = (X[draw.held_out], y[draw.held_out]) if is_validated else None
         return TableFit(network, (X[is_kept], y[is_kept]), validation, recipe)

@@ -46,6 +46,7 @@ from workings.readings.script import save_script
 from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.escaping import visible
 from workings.table_recipe import CLASSIFICATION, REGRESSION
+from workings.tables.embedding import EMBEDDINGS
 from workings.tables.files import READERS, TextOptions
 from workings.tables.preprocessing import treatment_of_gaps
 from workings.tables.screening import ColumnChoices
@@ -249,6 +250,10 @@ def train(
         int | None,
         typer.Option(min=1, help="Recipe only: number of networks, merged into one (default: 4; with --script 1)"),
     ] = None,
+    embed: Annotated[
+        str | None,
+        typer.Option(help=f"Recipe only: embedding of the columns ({' or '.join(EMBEDDINGS)}; default: none)"),
+    ] = None,
     hidden: Annotated[
         str, typer.Option(help="Plain: units of each hidden layer, separated by commas (empty: no hidden layers)")
     ] = "32,16",
@@ -337,6 +342,7 @@ def train(
         folds=folds,
         recipe=not (plain or given_plain_options(context)),
         ensemble=1 if script is not None and ensemble is None else ensemble,
+        embed=embed,
     )
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     folder = out or Path("workings-runs") / stem
@@ -465,6 +471,9 @@ def with_recipe_options(plan: Plan, time: str | None, context: typer.Context) ->
     """Return a plan with the time to train; raise for options of the recipe that a plain network does not have."""
     found = [] if time is None else ["--time"]
     found += ["--ensemble"] if (plan.ensemble or 1) > 1 else []
+    found += ["--embed"] if plan.embed else []
+    if plan.embed is not None and plan.embed not in EMBEDDINGS:
+        raise unknown_name("embedding", plan.embed, EMBEDDINGS)
     if found and not plan.recipe:
         reason = ", ".join(given_plain_options(context)) or "--plain"
         verb = "work" if len(found) > 1 else "works"

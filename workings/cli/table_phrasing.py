@@ -36,6 +36,7 @@ DEFAULTS = {
     "time_order": None,
     "folds": 0,
     "ensemble": None,
+    "embed": None,
 }
 
 
@@ -90,6 +91,7 @@ class TableTerms:
     def recipe_code(self, lr: float, epochs: int | None) -> str:
         """Return Python code that trains the recipe with another learning rate, which no option of the command sets."""
         changes = f"lr={lr:.6g}" + ("" if epochs is None else f", epochs={epochs}")
+        changes += f", embed={self.plan.embed!r}" if self.plan.embed else ""
         kind, recipe = (
             ("TableClassifier", "CLASSIFICATION") if self.classification else ("TableRegressor", "REGRESSION")
         )

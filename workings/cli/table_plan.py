@@ -82,6 +82,7 @@ class Plan:
     recipe: bool = False
     time: float | None = None
     ensemble: int | None = None
+    embed: str | None = None
 
     def recipe_for(self, *, classification: bool) -> TableRecipe | None:
         """Return the recipe for tables with the plan's settings; None for a plain network."""
@@ -90,7 +91,9 @@ class Plan:
         usual = CLASSIFICATION if classification else REGRESSION
         epochs, networks = self.epochs or usual.epochs, self.ensemble or usual.networks
         share = self.validation or 0.0  # of rows that score the mean of all networks, so none is trained on them
-        return replace(usual, epochs=epochs, networks=networks, validation=share, own_validation=False)
+        return replace(
+            usual, epochs=epochs, networks=networks, validation=share, own_validation=False, embed=self.embed
+        )
 
     @property
     def rows_seed(self) -> int:

@@ -93,6 +93,7 @@ def refuse_in_stream(source: TableSource, plan: Plan, script: Path | None) -> No
         "--dates": source.choices.dates,
         "--time": plan.time,
         "--ensemble": (plan.ensemble or 1) > 1,
+        "--embed": plan.embed,
     }
     refused = [option for option, value in given.items() if value]
     if refused:

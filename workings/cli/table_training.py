@@ -171,6 +171,7 @@ class LoadedTable:
             return plan
         preprocessing = self.whole.standardized_on(self.frame[split.known])
         X, y = preprocessing.transform(self.frame)[split.known], preprocessing.targets(self.frame)[split.known]
+        recipe = recipe.for_columns(preprocessing.table_columns)
         found = recipe.within(plan.time, X, y, classes_of(preprocessing), plan.engine, fits=plan.folds + 1)
         return replace(plan, epochs=found.epochs, time=None)
 
@@ -186,6 +187,7 @@ def recipe_fits(
     """Return the networks of the recipe for tables, and how they are trained."""
     X, y = rows[0][split.known], rows[1][split.known]
     weight = "balanced" if plan.balanced and preprocessing.classes else None
+    recipe = recipe.for_columns(preprocessing.table_columns)
     draws = [Draw(split.held_out, seed) for seed in split.seeds]
     return tuple(recipe.fit_of(X, y, draw, classes=classes_of(preprocessing), class_weight=weight) for draw in draws)
 

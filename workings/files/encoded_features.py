@@ -236,7 +236,7 @@ def with_scaling_layer(
     columns_of(features, source)  # raises for scales that cannot be used
     given = {**network.parameters, **network.statistics}
     arrays = [
-        {letter: given[f"{letter}{number}"] for letter in (*layer.parameters, *layer.statistics)}
+        {letter: given[f"{letter}{number}"] for letter in (*layer.parameters, *layer.untrained)}
         for layer, number in number_layers(network.layers)
     ]
     order = sorted(range(len(features)), key=lambda place: (len(features[place].name), features[place].name))

@@ -1,7 +1,8 @@
-"""An equivalent network of ``Dense`` layers, for export: ``Scale`` and ``NTKDense`` matter only in training.
+"""An equivalent network of ``Dense`` layers: ``Scale``, ``NTKDense`` and ``GroupedDense`` matter only in training.
 
-The factors of a ``Scale`` and the root of the fan-in of an ``NTKDense`` are multiplied into the weights.  Exported
-files are smaller and faster, and need only layers that other libraries have.
+The factors of a ``Scale`` and the root of the fan-in of an ``NTKDense`` are multiplied into the weights.  A
+``GroupedDense`` becomes a ``Dense`` with weights of 0 between groups; without an activation, it is multiplied into the
+next layer.  Exported files are smaller and faster, and need fewer kinds of layers.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ from workings.layers import (
     Dense,
     Dropout,
     FullyConnected,
+    GroupedDense,
     Layer,
     NTKDense,
     Scale,
+    bias_of_both,
     ntk_weights,
     number_layers,
     scaled_weights,
+    weights_in_groups,
+    weights_of_both,
 )
 from workings.model.model import Model
 from workings.support.arrays import Array
@@ -29,14 +34,20 @@ class Folding:
 
     layers: list[tuple[Layer, dict[str, Array]]] = field(default_factory=list)
     factors: list[Array] = field(default_factory=list)  # of a Scale that waits for the next weights
+    linear: bool = False  # whether the last layer is a GroupedDense without activation
 
     def add(self, layer: Layer, arrays: dict[str, Array]) -> None:
         """Add a layer of the original network."""
         if isinstance(layer, Scale):
             self.factors.append(arrays["s"])
+        elif isinstance(layer, GroupedDense):
+            W = self.with_factors(weights_in_groups(arrays["E"], arrays["M"]))
+            self.layers.append((Dense(sum(layer.units), layer.activation), {"W": W, "b": arrays["c"]}))
+            self.linear = layer.activation_function.name == "identity"
         elif type(layer) in (Dense, NTKDense):
-            self.layers.append(self.dense(layer, arrays))
+            self.add_dense(*self.dense(layer, arrays))
         else:
+            self.linear = False
             if not isinstance(layer, Dropout):  # Dropout does nothing in a prediction, so factors may follow it
                 self.add_factors()
             self.layers.append((layer, arrays))
@@ -47,10 +58,23 @@ class Folding:
         W = arrays["W"]
         if isinstance(layer, NTKDense):
             layer, W = Dense(layer.units, layer.activation), ntk_weights(W)
+        return layer, {**arrays, "W": self.with_factors(W)}
+
+    def with_factors(self, W: Array) -> Array:
+        """Return weights times the factors that wait for them."""
         for s in self.factors:
             W = scaled_weights(W, s)
         self.factors = []
-        return layer, {**arrays, "W": W}
+        return W
+
+    def add_dense(self, layer: Layer, arrays: dict[str, Array]) -> None:
+        """Add a ``Dense`` with its arrays, or multiply the linear layer before it into its weights."""
+        if self.linear and "b" in arrays:
+            first = self.layers.pop()[1]
+            bias = bias_of_both(first["b"], arrays["W"], arrays["b"])
+            arrays = {"W": weights_of_both(first["W"], arrays["W"]), "b": bias}
+        self.layers.append((layer, arrays))
+        self.linear = False
 
     def add_factors(self) -> None:
         """Add factors that no weights follow as they were."""
@@ -59,7 +83,7 @@ class Folding:
 
 
 def folded(network: Model) -> Model:
-    """Return a network with the same predictions, up to rounding, whose ``NTKDense`` and ``Scale`` are folded.
+    """Return a network with the same predictions, up to rounding, whose layers are folded.
 
     A network without them, or with statements that were changed by hand, is returned as it is.
 
@@ -68,13 +92,13 @@ def folded(network: Model) -> Model:
     >>> folded(net).layers
     (Dense(3, 'mish'), Dense(1, 'identity'))
     """
-    if network.edits or not any(isinstance(layer, Scale | NTKDense) for layer in network.layers):
+    if network.edits or not any(isinstance(layer, Scale | NTKDense | GroupedDense) for layer in network.layers):
         return network
     network.check_built()
     given = {**network.parameters, **network.statistics}
     folding = Folding()
     for layer, number in number_layers(network.layers):
-        letters = (*layer.parameters, *layer.statistics)
+        letters = (*layer.parameters, *layer.untrained)
         folding.add(layer, {letter: given[f"{letter}{number}"] for letter in letters})
     folding.add_factors()
     found = network.with_layers([layer for layer, _ in folding.layers])

@@ -7,6 +7,7 @@ has the weight 0 for the units of other networks.  The last layer computes the m
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from workings.errors import InputError
 from workings.files.folding import folded
@@ -15,6 +16,8 @@ from workings.layers import (
     Dense,
     Dropout,
     Layer,
+    PeriodicEmbedding,
+    PiecewiseLinearEncoding,
     SmoothClip,
     block_diagonal,
     mean_of,
@@ -25,7 +28,7 @@ from workings.layers import (
 from workings.model.model import Model
 from workings.support.arrays import Array
 
-WITHOUT_PARAMETERS = (SmoothClip, Dropout, ClipPredictions)
+WITHOUT_PARAMETERS = (SmoothClip, PiecewiseLinearEncoding, Dropout, ClipPredictions)
 
 
 def merged(networks: Sequence[Model]) -> Model:
@@ -37,8 +40,9 @@ def merged(networks: Sequence[Model]) -> Model:
     Parameters
     ----------
     networks : sequence of Model
-        Networks with the same layers, apart from their parameters: ``Dense``, ``NTKDense``, ``Scale``, ``SmoothClip``,
-        ``Dropout`` and ``ClipPredictions``.
+        Networks with the same layers, apart from their parameters: ``Dense``, ``NTKDense``, ``GroupedDense``,
+        ``Scale``, ``SmoothClip``, ``PiecewiseLinearEncoding``, ``Dropout``, ``ClipPredictions``, and
+        ``PeriodicEmbedding`` before all layers with weights.
 
     Returns
     -------
@@ -75,11 +79,14 @@ def merged(networks: Sequence[Model]) -> Model:
 def check_alike(networks: Sequence[Model]) -> None:
     """Raise for networks that cannot be merged."""
     first = networks[0]
+    places = [place for place, layer in enumerate(first.layers) if isinstance(layer, PeriodicEmbedding)]
+    if places and any(isinstance(layer, (Dense, PeriodicEmbedding)) for layer in first.layers[: places[-1]]):
+        raise InputError("Networks can be merged into one only with one PeriodicEmbedding, before the first weights.")
     for network in networks:
         if network.edits:
             raise InputError("A network whose statements were changed by hand cannot be merged with others.")
         for layer in network.layers:
-            if not isinstance(layer, (Dense, *WITHOUT_PARAMETERS)):
+            if not isinstance(layer, (Dense, PeriodicEmbedding, *WITHOUT_PARAMETERS)):
                 raise InputError(f"Networks with {layer!r} cannot be merged into one.")
         if (network.layers, network.loss, network.dtype) != (first.layers, first.loss, first.dtype):
             raise InputError(
@@ -89,20 +96,34 @@ def check_alike(networks: Sequence[Model]) -> None:
 
 
 def widened(layer: Layer, k: int) -> Layer:
-    """Return a hidden layer with the units of k networks."""
+    """Return a hidden layer or an embedding with the units of k networks."""
+    if isinstance(layer, PeriodicEmbedding):
+        return replace(layer, repeats=k * layer.repeats)
     return Dense(k * layer.units, layer.activation, bias=layer.bias) if isinstance(layer, Dense) else layer
 
 
 def merged_parameters(networks: Sequence[Model]) -> dict[str, Array]:
-    """Return the parameters of the merged network, by name."""
+    """Return the arrays of the merged network, by name."""
+    found = embedding_arrays(networks)
+    has_own_inputs = any(isinstance(layer, PeriodicEmbedding) for layer in networks[0].layers)
     numbers = [number for layer, number in number_layers(networks[0].layers) if isinstance(layer, Dense)]
-    found = {}
     for number in numbers:
-        is_first, is_last = number == numbers[0], number == numbers[-1]
+        is_first, is_last = number == numbers[0] and not has_own_inputs, number == numbers[-1]
         of_weights: Callable[..., Array] = (
             (mean_of if is_first else mean_weights) if is_last else side_by_side if is_first else block_diagonal
         )
         for name, merge in ((f"W{number}", of_weights), (f"b{number}", mean_of if is_last else side_by_side)):
             if name in networks[0].parameters:
                 found[name] = merge(*(network.parameters[name] for network in networks))
+    return found
+
+
+def embedding_arrays(networks: Sequence[Model]) -> dict[str, Array]:
+    """Return the arrays of the layers that embed numbers: side by side, or one for all if they have no parameters."""
+    found = {}
+    arrays = [{**network.parameters, **network.statistics} for network in networks]
+    for layer, number in number_layers(networks[0].layers):
+        if isinstance(layer, (PeriodicEmbedding, PiecewiseLinearEncoding)):
+            for name in (f"{letter}{number}" for letter in (*layer.parameters, *layer.fixed)):
+                found[name] = side_by_side(*(own[name] for own in arrays)) if layer.parameters else arrays[0][name]
     return found

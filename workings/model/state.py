@@ -124,8 +124,13 @@ class ModelState(CheckedKeywords):
 
     @property
     def statistics(self) -> dict[str, Array]:
-        """The running means and variances of BatchNorm layers, by name."""
+        """The running means and variances of BatchNorm layers, and the fixed arrays of other layers, by name."""
         return self._statistics
+
+    @property
+    def fixed_names(self) -> tuple[str, ...]:
+        """The names of the arrays among ``statistics`` that training does not change."""
+        return tuple(f"{letter}{number}" for layer, number in number_layers(self.layers) for letter in layer.fixed)
 
     @property
     def targets(self) -> Targets:
@@ -200,8 +205,8 @@ class ModelState(CheckedKeywords):
         names = [f"{letter}{number}" for layer, number in numbered for letter in layer.parameters]
         theta = np.concatenate([np.ravel(arrays[name]) for name in names]).astype(self.dtype)
         self._parameters = Parameters({name: arrays[name].shape for name in names}, theta)
-        running = [f"{letter}{number}" for layer, number in numbered for letter in layer.statistics]
-        self._statistics = {name: arrays[name].astype(self.dtype) for name in running}
+        untrained = [f"{letter}{number}" for layer, number in numbered for letter in layer.untrained]
+        self._statistics = {name: arrays[name].astype(self.dtype) for name in untrained}
         self.rng_made = None  # the parameters do not come from a seed
         self.state, self._is_fresh = {}, False
         return self

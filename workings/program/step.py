@@ -38,14 +38,14 @@ def write_forward(writer: StatementWriter, layers: Sequence[Layer], mode: str) -
     placed: list[Placed] = []
     x, dense = "X", "0"
     for layer, suffix in number_layers(layers):  # no intermediate value gets the name of a parameter or of its gradient
-        letters = (*layer.parameters, *layer.statistics, *layer.draws)
+        letters = (*layer.parameters, *layer.untrained, *layer.draws)
         writer.used_names.update(f"{before}{letter}{suffix}" for letter in letters for before in ("", "d"))
     for position, (layer, suffix) in enumerate(number_layers(layers), start=1):
         writer.part = f"layer {position}: {brief(layer)}"
         dense = suffix if isinstance(layer, FullyConnected) else dense
         scope: Scope = {"x": name(x), "n": name("n")}
         scope |= {letter: literal(value) for letter, value in layer.constants.items()}
-        for letter in (*layer.parameters, *layer.statistics, *layer.draws):
+        for letter in (*layer.parameters, *layer.untrained, *layer.draws):
             scope[letter] = name(f"{letter}{suffix}")
         z = settle(writer, layer.formulas[mode], scope, "z", layer.output_name(x, suffix), suffix)
         activation = layer.activation_function
@@ -273,7 +273,8 @@ def step_program(
     states = write_update(writer, optimizer, parameters) if optimizer else ()
     statistics = write_statistics(writer, placed) if optimizer else ()
     results = {*parameters, *states, *statistics} if optimizer else {f"d{p}" for p in parameters}
-    return finish(writer, placed, states, statistics).needed_for("J", *results)
+    fixed = tuple(f"{letter}{place.suffix}" for place in placed for letter in place.layer.fixed)
+    return finish(writer, placed, states, (*statistics, *fixed)).needed_for("J", *results)
 
 
 def update_program(

@@ -99,6 +99,7 @@ def origins(network: Model, program: Program, values: Mapping[str, object]) -> d
         "t": "The number of this step of the optimizer: the first step is number 1.",
         **dict.fromkeys(program.parameters, "A parameter: its value before this step."),
         **dict.fromkeys(program.statistics, "A running statistic: its value before this step."),
+        **dict.fromkeys(network.fixed_names, "An array that the layer needs and training does not change."),
         **dict.fromkeys(program.states, "The state of the optimizer: what it keeps from earlier steps."),
         **dict.fromkeys(program.draws, "Drawn at random for this step."),
     }

@@ -18,7 +18,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
-from workings.errors import InputError
+from workings.errors import InputError, unknown_name
 from workings.files.encoded_features import with_scaling_layer
 from workings.network import Network
 from workings.sklearn.inputs import own_errors, readable_targets
@@ -37,6 +37,7 @@ from workings.table_recipe import (
     train_together,
 )
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, column_names, original, standard
+from workings.tables.embedding import EMBEDDINGS
 from workings.tables.features import gap_category, number_column
 from workings.tables.raw_values import numbers_in, unmasked
 from workings.tables.scaling import ROBUST
@@ -60,12 +61,14 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         ensemble: int | None = None,
         time: float | None = None,
         recipe: TableRecipe | None = None,
+        embed: str | None = None,
         random_state: object = None,
         engine: str = "auto",
     ) -> None:
         self.ensemble = ensemble
         self.time = time
         self.recipe = recipe
+        self.embed = embed
         self.random_state = random_state
         self.engine = engine
 
@@ -96,12 +99,13 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             raise InputError(f"A table needs at least 2 samples, that is rows, to learn from; it has {len(y)} sample.")
         recipe = self.recipe or (REGRESSION if classes is None else CLASSIFICATION)
         recipe = recipe if self.ensemble is None else replace(recipe, networks=int(self.ensemble))
+        recipe = recipe if self.embed is None else replace(recipe, embed=self.embed)
         self.columns_ = learn_columns(table, "target", scale, recipe.missing)
         self._is_array, self._network_of_fit = not column_names(X), None
         if self._is_array and len(table) != self.columns_.width:
             self.columns_ = replace(self.columns_, array_width=len(table))  # the networks take the same arrays
         seed = first_number(check_random_state(self.random_state))
-        rows = self._encode(table)
+        rows, recipe = self._encode(table), recipe.for_columns(self.columns_)
         codes = None if classes is None else np.searchsorted(classes, y)
         if self.time is not None:
             recipe = recipe.within(float(self.time), rows, y, classes, self.engine)
@@ -120,6 +124,8 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             raise InputError(f"ensemble must be a whole number of at least 1, or None, not {self.ensemble!r}.")
         if self.time is not None and (seconds is None or not seconds > 0):
             raise InputError(f"time must be a number of seconds above 0, or None, not {self.time!r}.")
+        if self.embed is not None and self.embed not in EMBEDDINGS:
+            raise unknown_name("embedding", self.embed, EMBEDDINGS)
         if self.recipe is not None and not isinstance(self.recipe, TableRecipe):
             raise InputError(f"recipe must be a TableRecipe or None, not {self.recipe!r}.")
 
@@ -180,6 +186,9 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         About how many seconds ``fit`` may take; it trains fewer epochs then.
     recipe : TableRecipe or None
         Settings that replace entries of ``workings.table_recipe.CLASSIFICATION``.
+    embed : str or None
+        How to embed the columns: ``"periodic"`` for learned cosines of each number, ``"piecewise"`` for its position in
+        bins; either embeds columns of more than 8 categories, too.  None for the recipe's, which embeds none.
     random_state : int, RandomState or None
         The random seed.
     engine : str

@@ -97,7 +97,7 @@ def flat_objective(model: Model, program: Program, rows: Rows) -> Objective:
 
     def objective(theta: Array) -> tuple[float, Array]:
         model.theta[...] = theta
-        J, *gradients = run({**data, **model.parameters})
+        J, *gradients = run({**data, **model.parameters, **model.statistics})
         return float(J), np.concatenate([np.ravel(g) for g in gradients]).astype(np.float64)
 
     return objective

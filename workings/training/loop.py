@@ -168,7 +168,7 @@ def run_lbfgs(training: Training, settings: LBFGS, interruption: Interruption) -
     def move_to(theta: Array) -> State:
         """Set the parameters of the network."""
         network.theta[...] = theta
-        return State({name: view.copy() for name, view in network.parameters.items()})
+        return State({name: array.copy() for name, array in {**network.parameters, **network.statistics}.items()})
 
     def after(theta: Array, objective_there: float) -> bool:
         """Record an iteration; return whether to stop."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from workings.errors import InputError
 from workings.initializers import Given
-from workings.layers import FullyConnected, Layer, number_layers
+from workings.layers import Layer, number_layers
 from workings.program.program import show_shape, text_of
 from workings.readings.copying import inlined_call
 from workings.readings.script.draft import ScriptDraft
@@ -69,7 +69,7 @@ def plain(state: object) -> object:
 def write_drawn(draft: ScriptDraft, layer: Layer, number: str, width: int) -> None:
     """Write code that draws a layer's initial values."""
     start = layer.start(np.random.default_rng(0), width)
-    initializers = layer.initializers if isinstance(layer, FullyConnected) else {}
+    initializers = layer.initializers_for(width)
     for letter, value in start.items():
         name = f"{letter}{number}"
         if letter in initializers:

@@ -50,7 +50,7 @@ def check_additive(job: Job, model: Model, batches: Batches) -> None:
     """
     count, w = min(len(batches.rows.X), FEW_ROWS), batches.rows.w
     shares = np.ones(count) if w is None else w[:count, 0].astype(np.float64)
-    draws, values = model.draw_masks(count, as_random(0)), dict(model.parameters)
+    draws, values = model.draw_masks(count, as_random(0)), {**model.parameters, **model.statistics}
     of_check = replace(job, engine="reference", token=f"{job.token} check")
 
     def gradient(*parts: slice) -> Array:

@@ -258,7 +258,8 @@ def losses_program(model: Model) -> Program:
 
 def check_engine(name: str, job: Job, model: Model, batches: Batches, rows: int) -> None:
     """Raise an error if an engine cannot run the tasks of a job."""
-    values: dict[str, Array] = {**model.start_values(job.steps)} if job.update is None else {**model.parameters}
+    values: dict[str, Array] = {**model.start_values(job.steps)} if job.update is None else {}
+    values |= {**model.parameters, **model.statistics}
     values |= {} if job.update is None else {key: np.zeros(shape, job.dtype) for key, shape in job.shapes.items()}
     stretch = replace(example(batches), batches=np.array([[0, rows]]), order=None)
     if name == "compiled":
