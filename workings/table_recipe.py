@@ -242,8 +242,8 @@ class TableRecipe(CheckedKeywords):
             self.epochs,
             size,
             callbacks=[best] if is_validated else [],
-            metrics=["accuracy"] if is_validated and classification else (),
             class_weight=class_weight,
+            running_loss=True,  # no forward pass over all training rows after each epoch
         )
 
     def fit_of(
