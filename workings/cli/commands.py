@@ -104,7 +104,7 @@ EpochsOption = Annotated[
     typer.Option(
         min=1,
         show_default=False,
-        help="Number of epochs; plain: the maximum (default: 256 for the recipe, 200 for a plain network)",
+        help="Number of epochs; plain: the maximum (default: up to 64 or, for numbers, 128; plain: 200)",
     ),
 ]
 DatesOption = Annotated[
