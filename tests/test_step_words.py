@@ -111,7 +111,7 @@ def test_a_derivation_that_overflows_says_so_and_one_that_is_missing_is_left_out
 WORDS = {
     "sigmoid": ("a1", "max(z1, -88) replaces values below -88 by -88, so that exp cannot overflow"),
     "silu": ("s1", "max(z1, -88) replaces values below -88"),
-    "softplus": ("a1", "log1p(x) is log(1 + x)"), "mish": ("h1", "log1p(x) is log(1 + x)"),
+    "softplus": ("a1", "log1p(x) is log(1 + x)"), "mish": ("e1", "min(z1, 20) replaces values above 20 by 20"),
     "elu": ("a1", "expm1(x) is exp(x) - 1"), "selu": ("a1", "min(z1, 0) replaces values above 0 by 0"),
     "leaky_relu": ("dz1", "heaviside(z1, 0) is a step: 0 where z1 is negative"), "gelu": ("a1", "error function"),
 }  # fmt: skip

@@ -109,8 +109,8 @@ EpochsOption = Annotated[
     typer.Option(
         min=1,
         show_default=False,
-        help=f"Number of epochs; plain: the maximum (default: {CLASSIFICATION.epochs} for classes, "
-        f"{REGRESSION.epochs} for numbers; plain: 200)",
+        help=f"Number of epochs; plain: the maximum (default: up to {CLASSIFICATION.most_epochs} for classes, "
+        f"{REGRESSION.most_epochs} for numbers; plain: 200)",
     ),
 ]
 DatesOption = Annotated[

@@ -67,9 +67,9 @@ class TableTerms:
 
     @property
     def usual_epochs(self) -> int:
-        """The number of epochs of this training."""
+        """The number of epochs of this training; the recipe has fewer for a table with many rows."""
         usual = self.plan.recipe_for(classification=self.classification)
-        return self.plan.epochs or (PLAIN_EPOCHS if usual is None else usual.epochs)
+        return self.plan.epochs or (PLAIN_EPOCHS if usual is None else usual.most_epochs)
 
     def changed_network(
         self, network: Network, parts: Sequence[Layer | str], penalties: Sequence[Regularizer]
