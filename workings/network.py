@@ -191,13 +191,15 @@ class Network(Model):
         >>> net.predict([[2.0]]).round(1).tolist()
         [5.0]
         """
-        from workings.checks.doctor import check_first_step
-
         recipe = Recipe(
             optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks,
             running_loss, checked_workers(workers, comm),
         )  # fmt: skip
-        return train(self, X, y, recipe, engine=engine, first_look=check_first_step if check else None)
+        if not check:
+            return train(self, X, y, recipe, engine=engine)
+        from workings.checks.doctor import check_first_step
+
+        return train(self, X, y, recipe, engine=engine, first_look=check_first_step)
 
     # -- checks ----------------------------------------------------------------------------
 

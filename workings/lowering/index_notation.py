@@ -69,6 +69,13 @@ def with_renamed_axes(tree: Tree, axes: Mapping[Axis, Axis]) -> Tree:
     return Leaf(tree.name, tuple(axes.get(axis, axis) for axis in tree.axes)) if isinstance(tree, Leaf) else tree
 
 
+def with_axes(tree: Tree, axes: tuple[Axis, ...]) -> Tree:
+    """Return the same tree with the same axes for all entries of arrays."""
+    if isinstance(tree, Apply):
+        return Apply(tree.head, tuple(with_axes(arg, axes) for arg in tree.args))
+    return Leaf(tree.name, axes) if isinstance(tree, Leaf) and tree.axes else tree
+
+
 @dataclass(frozen=True)
 class IndexedArray:
     """The value of an array expression: its dimensions, and one entry as a tree over the axes a and b.
