@@ -644,7 +644,7 @@ def explain(
             X, y = table_models.load_rows(network, rows)
             batch, step_optimizer = batch or 8, optimizer_named(optimizer or "sgd", lr)
         if row is not None and row >= len(X):
-            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, count_of from 0.")
+            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, counted from 0.")
         indices = batch_rows(len(X), batch, row, spread=not is_experiment)
         at = None if row is None else indices.index(row)
         explanation = network.explain(X[indices], y[indices], row=at, unit=unit, optimizer=step_optimizer, why=why)

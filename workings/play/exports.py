@@ -16,12 +16,12 @@ from typing import Any
 from workings.errors import InputError, WorkingsError, unknown_name
 from workings.model.model import Model
 from workings.play.datasets import FEATURES, GENERATED, PlayData
+from workings.play.offered import MODEL_FILES
 from workings.play.pictures import decoded
 from workings.play.run import Run
 from workings.play.settings import Settings
 
 FORMATS = {"safetensors": "safetensors", "onnx": "onnx", "c": "c", "json": "json", "py": "python"}
-READERS = {".safetensors": "safetensors", ".json": "json", ".onnx": "onnx_reading"}
 
 
 def script_of(run: Run, data: PlayData, settings: Settings, epochs: int) -> str:
@@ -140,7 +140,7 @@ def opened(name: str, content: str) -> Model:
 def reader_of(name: str) -> Callable[[Path], Model]:
     """Return the function that reads a model file with this name."""
     suffix = Path(name).suffix.lower()
-    if suffix not in READERS:
-        raise InputError(f"A model file ends in {', '.join(READERS)}, not as in {name!r}.")
-    load: Callable[[Path], Model] = importlib.import_module(f"workings.files.{READERS[suffix]}").load
+    if suffix not in MODEL_FILES:
+        raise InputError(f"A model file ends in {', '.join(MODEL_FILES)}, not as in {name!r}.")
+    load: Callable[[Path], Model] = importlib.import_module(f"workings.files.{MODEL_FILES[suffix]}").load
     return load

@@ -105,7 +105,7 @@ def step_from(given: object, place: str) -> LessonStep:
     if ask is not None and not {"question", "answers", "right", "because"} <= ask.keys():
         raise InputError(f"{place}: a question needs question, answers, right and because.")
     if ask is not None and as_whole_number(ask["right"]) not in range(len(ask["answers"])):
-        raise InputError(f"{place}: right must be the number of one of the answers, count_of from 0.")
+        raise InputError(f"{place}: right must be the number of one of the answers, counted from 0.")
     return step
 
 

@@ -211,7 +211,7 @@ class Run:
         self.stopped = ""
 
     def restart(self) -> None:
-        """Begin a new epoch with the optimizer's state at 0 and the step count_of from 1 again."""
+        """Begin a new epoch with the optimizer's state at 0 and the step counted from 1 again."""
         self.state = State(self.model.start_values(self.program))
         self.epoch = self.batch = 0
         self.batches.order = None

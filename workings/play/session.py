@@ -333,7 +333,7 @@ class Session:
     def travel(self, moment: int) -> JsonObject:
         """Return to a moment of the run; training continues from there."""
         if moment >= len(self.run.course):
-            raise InputError(f"The run has {len(self.run.course)} moments, count_of from 0; there is no {moment}.")
+            raise InputError(f"The run has {len(self.run.course)} moments, counted from 0; there is no {moment}.")
         self.leave_walk()
         self.run.go_to(moment)
         if self.other is not None:
@@ -484,7 +484,7 @@ class Session:
     def choose_row(self, row: int) -> JsonObject:
         """Choose the training row that equations show."""
         if row >= self.data.training:
-            raise InputError(f"There are {self.data.training} training rows, count_of from 0; there is no row {row}.")
+            raise InputError(f"There are {self.data.training} training rows, counted from 0; there is no row {row}.")
         self.row, self.walk = row, None
         if self.other is not None:
             self.other.row = row

@@ -26,7 +26,7 @@ from workings.play.datasets import FEATURES, GENERATED, PADDING, described
 from workings.play.exhibits import Exhibits, MistakeSummary
 from workings.play.lesson_files import Lesson, read_lessons
 from workings.play.offline.formulas import RATE, Catalogue, Node, catalogue_of
-from workings.play.offline.one_file import one_file
+from workings.play.one_file import one_file
 from workings.play.pictures import SIDE, UNIT_SIDE
 from workings.play.session import MOST_STEPS
 from workings.play.settings import REGULARIZERS, SCHEDULES, Settings

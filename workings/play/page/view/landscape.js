@@ -1,7 +1,7 @@
 // The loss over a plane through parameter space, with the path of the run; and the edge of stability.
 import { html, svg } from "../vendor/lit-html.js";
 import { formats, landscape as words } from "../strings.js";
-import { number } from "./parts.js";
+import { number, whole } from "./parts.js";
 
 export function landscapePanel(state, act) {
   const { landscape } = state;
@@ -11,7 +11,7 @@ export function landscapePanel(state, act) {
         aria-pressed=${state.directions === kind} data-hint=${hint} @click=${() => act.landscape(kind)}>${title}</button>`)}
       ${landscape && landscape.step !== state.frame.step
         ? html`<button class="plain" @click=${() => act.landscape()}>${words.again}</button><span
-        class="quiet small">${words.as_of(landscape.step.toLocaleString("en"))}</span>` : ""}
+        class="quiet small">${words.as_of(whole(landscape.step))}</span>` : ""}
       ${landscape ? ["svg", "png"].map((format) => html`
         <button class="plain" @click=${() => act.savePicture("landscape", format)}>${formats[format]}</button>`) : ""}
     </div>
