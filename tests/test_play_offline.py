@@ -674,6 +674,11 @@ def test_a_site_without_museum_says_so(site):
     assert "museum" in found[1]
 
 
+def test_the_site_offers_what_it_can_do(site):
+    found = run(site, f"{SESSION}\nresult = new Session().hello().choices.optimizers;")
+    assert found == list(OPTIMIZERS)  # without L-BFGS
+
+
 def test_the_site_is_small_and_complete(site):
     files = [path for path in site.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
     names = ("formulas", "arrays", "program", "syntax", "training", "inspection", "equations", "data", "session")

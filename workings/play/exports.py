@@ -28,12 +28,15 @@ def script_of(run: Run, data: PlayData, settings: Settings, epochs: int) -> str:
     """Return a NumPy script that goes on training from the present weights."""
     from workings.readings.script import script  # takes time to import
 
+    if run.rule is None:
+        raise InputError("The NumPy script needs an optimizer other than L-BFGS, whose steps SciPy makes.")
+
     X = data.inputs(data.raw)
     rest = (X[data.training :], data.y[data.training :]) if data.training < len(X) else None
     size = min(settings.batch_size or data.training, data.training)
     return script(
         run.model,
-        optimizer=run.optimizer,
+        optimizer=run.rule,
         epochs=epochs,
         batch_size=size,
         shuffle=run.batches.shuffle,
@@ -50,7 +53,7 @@ def library_code(data: PlayData, run: Run, settings: Settings, epochs: int) -> s
     names = {type(layer).__name__ for layer in model.layers} | {type(model.loss).__name__, "Network"}
     names |= {type(run.optimizer).__name__, *(type(r).__name__ for r in model.regularizers)}
     rate = settings.rate()
-    schedule = [f"from workings.schedules import {type(rate).__name__}"] if callable(rate) else []
+    schedule = [f"from workings.schedules import {type(rate).__name__}"] if run.rule and callable(rate) else []
     held = f", validation=(X[{data.training}:], y[{data.training}:])" if data.training < len(data.y) else ""
     return "\n".join([
         f"from workings import {', '.join(sorted(names))}",
@@ -97,7 +100,7 @@ def latex_of(run: Run) -> str:
     """Return the equations of a step in LaTeX."""
     from workings.readings.equations import equations  # takes time to import
 
-    return equations(run.model, run.optimizer).latex
+    return equations(run.model, run.rule).latex
 
 
 def exported(model: Model, kind: str) -> list[dict[str, str]]:

@@ -21,6 +21,7 @@ from workings.activations import ACTIVATIONS
 from workings.files.safetensors import describe_layer, describe_object
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import LOSSES
+from workings.optimizers import OPTIMIZERS
 from workings.play import datasets, settings, tables
 from workings.play.datasets import FEATURES, GENERATED, PADDING, described
 from workings.play.exhibits import Exhibits, MistakeSummary
@@ -140,6 +141,7 @@ def settings_module(exhibits: Exhibits | None = None) -> str:
     choices = {
         **settings.choices(),
         "data": [*described(), *known],
+        "optimizers": list(OPTIMIZERS),  # without L-BFGS, whose steps SciPy makes
         "defaults": usual,
         "most_steps": MOST_STEPS,
         "is_static": True,

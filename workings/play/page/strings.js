@@ -14,7 +14,9 @@ export const hints = {
     "The fraction of the points kept for validation. They show whether the network has learned the rule " +
     "or only the training points.",
   features: "The inputs of the network, computed from each point. More features make the problem easier.",
-  optimizer: "The rule that turns gradients into changes of the weights.",
+  optimizer:
+    "The rule that turns gradients into changes of the weights. With LBFGS, SciPy chooses each step, on all rows: " +
+    "there is no learning rate, and no statement of an update.",
   lr: "Learning rate: the size of the steps. Too small is slow, too large does not converge.",
   schedule: "How the learning rate changes during training.",
   schedule_steps: "Over how many steps the learning rate changes.",
@@ -273,6 +275,7 @@ export const landscape = {
   present: "present weights", ring: "ring: the first ones",
   edge: "The edge of stability", curvature: "largest curvature of the loss", limit: "limit: 2 / learning rate",
   random: "With dropout, the loss is random, so it has no curvature to measure.",
+  no_rate: "L-BFGS has no learning rate, so there is no limit: SciPy chooses the length of each step.",
   below: "Below the limit: small steps along the gradient converge.",
   beyond: "Above the limit: steps along the steepest curve overshoot more each time.",
   rule:

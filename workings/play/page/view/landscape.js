@@ -42,7 +42,9 @@ function picture(found) {
 // How far the largest curvature is from the limit of stability.
 function stability({ settings, data }, { curvature, limit, rate }) {
   const size = settings.batch_size, isDescent = settings.optimizer === "SGD" && (size === 0 || size >= data.training);
-  if (curvature === null || limit === null) return html`<div class="stack"><h3>${words.edge}</h3><p>${words.random}</p></div>`;
+  if (curvature === null || limit === null) {
+    return html`<div class="stack"><h3>${words.edge}</h3><p>${limit === null ? words.no_rate : words.random}</p></div>`;
+  }
   const end = 1.6 * Math.max(limit, Math.min(Math.abs(curvature), 4 * limit)),
     at = (v) => 300 * Math.min(Math.max(v, 0) / end, 1), isBeyond = curvature > limit;
   return html`<div class="stack"><h3>${words.edge}</h3>
