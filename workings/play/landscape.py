@@ -87,7 +87,7 @@ def plane_along(run: Run, model: Model, X: Array, y: Array) -> LossPlane:
 
 def edge(run: Run, model: Model, X: Array, y: Array) -> JsonObject:
     """Return the largest curvature, and the limit 2 / learning rate; no curvature of an objective with dropout."""
-    rate = float(run.rate.at(run.state.step))
+    rate = run.learning_rate()
     is_random = any(layer.draws for layer in model.layers)
     curvature = None if is_random else number(sharpness(model, X, y))
     return {"curvature": curvature, "limit": number(2 / rate) if rate > 0 else None, "rate": rate}

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from workings.errors import InputError, WorkingsError, unknown_name
+from workings.play.offered import MOST_BYTES
 from workings.play.session import MOST_STEPS, Session
 from workings.support.arrays import describe
 from workings.support.json_values import JsonObject
 from workings.support.ranges import as_number, as_whole_number
 
-MOST_BYTES = 6 * 2**20  # of one message: a dropped file as base64 text
 MOST_PIXELS = 784
 OWN_MISTAKE = "The playground has a fault"
 MOST_TEXT = 200  # characters of a name

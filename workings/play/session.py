@@ -160,6 +160,8 @@ class Session:
         given = Settings.from_json(settings, self.settings)
         if isinstance(settings, dict) and given.data != self.settings.data:
             given = self.sets.usual_settings(given, settings)
+        if given.optimizer == "LBFGS" != self.settings.optimizer and "batch_size" not in settings:
+            given = replace(given, batch_size=0)  # it takes all rows in each step
         changed = {name for name, value in vars(given).items() if value != getattr(self.settings, name)}
         if changed - set(KEEPS_WEIGHTS):
             self.begin_both(given, is_new=bool(changed & set(OF_ROWS)))
@@ -256,7 +258,7 @@ class Session:
             "activations": self.activations() if self.data.side else None,
             "course": encoded(course),
             "moments": len(run.course),
-            "rate": run.rate.at(run.state.step),
+            "rate": run.learning_rate(),
             "stopped": run.stopped,
             "other": None if self.other is None else self.other.frame(),
         }
