@@ -125,9 +125,12 @@ class Network(Model):
         X : array of shape (n, n_in)
             Inputs; rows are samples.  A sparse matrix of SciPy stays sparse, see
             :mod:`workings.support.sparse`.  A memory-mapped file above 256 MB, or another source of rows, stays on
-            disk, see :class:`workings.RowStream`.
+            disk, see :class:`workings.RowStream`.  Or the path of a ``.npy`` or ``.npz`` file, of a Parquet file, or
+            of a folder of them.
         y : array of shape (n,) or (n, n_out)
-            Targets: labels or numbers, as the loss expects them.
+            Targets: labels or numbers, as the loss expects them.  If ``X`` is a path: another ``.npy`` file, the array
+            ``"y"`` of the ``.npz`` file, or the target column of the table, whose columns are then encoded as
+            :func:`workings.tables.stream` does it.
         optimizer : optimizer
             ``SGD(0.1)``, ``Adam()``, ``Chain(ClipByNorm(1.0), SGD(0.1))``, ``LBFGS()`` …
         epochs : int

@@ -393,6 +393,9 @@ def sweep(
         int | None, typer.Option(min=2, help="Successive halving: keep the best 1/N, train N times as long, and so on")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Number of processes")] = 1,
+    recipe: Annotated[
+        bool, typer.Option(help="Also train the recipe for tables, which `workings train` uses, and compare the scores")
+    ] = True,
     loss: Annotated[str, typer.Option(help="Loss, or auto")] = "auto",
     epochs: Annotated[int, typer.Option(min=1, help="Maximum number of epochs")] = 200,
     validation: Annotated[float, typer.Option(help="Fraction of the rows used for validation")] = 0.2,
@@ -454,6 +457,7 @@ def sweep(
         text = sweep_table(
             source, plan, {name: text for name, text in options.items() if text},
             out or Path("workings-sweeps") / stem, seeds=seeds, samples=samples, halving=halving, jobs=jobs,
+            with_recipe=recipe,
             progress=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
         )  # fmt: skip
         output.print(text, highlight=False, soft_wrap=True, markup=False)

@@ -6,6 +6,7 @@ computes them, adds them up and makes the step.  On each shard, another engine r
 
 from __future__ import annotations
 
+import json
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,7 +61,8 @@ class ParallelEngine:
         self.model, self.rows, self.job, self.settings = model, rows, job, workers
         data: Rows | RowsInFile = Rows(rows.X, rows.y)
         if workers.data is not None:
-            data = RowsInFile(workers.data, targets, model.n_in or 1, model.dtype.name)
+            encoding = "" if model.preprocessing is None else json.dumps(model.preprocessing)
+            data = RowsInFile(workers.data, targets, model.n_in or 1, model.dtype.name, encoding)
             data.check(rows)
         self.exchange = exchange_for(workers, job, data)
         if isinstance(self.exchange, CommunicatorExchange):
