@@ -237,7 +237,7 @@ def about(network: Model, optimizer: object, values: Mapping[str, object]) -> tu
 
 def are_their_indices(classes: Array) -> bool:
     """Return whether the classes are 0, 1, 2 and so on, so that the number of an output is its class."""
-    return classes.tolist() == list(range(len(classes)))
+    return bool(classes.tolist() == list(range(len(classes))))
 
 
 def numbered_names(names: Iterable[str]) -> str:
