@@ -13,7 +13,7 @@ from workings.support.arrays import put_state, state_of
 from workings.support.interruption import Interruption
 from workings.training.history import History
 from workings.training.loop import run
-from workings.training.parallel.settings import with_files
+from workings.training.parallel.parallel_settings import with_files
 from workings.training.recipe import Recipe
 from workings.training.training import FirstLook, Training
 from workings.training.training_data import prepare
