@@ -28,8 +28,8 @@ import numpy as np
 
 from benchmarks.machine import describe
 from workings import SGD, Callback, Dense, Network, Workers
-from workings.training.parallel import tasks
-from workings.training.parallel.engine import gradient_job
+from workings.training.parallel import shard_tasks
+from workings.training.parallel.sharded_engine import gradient_job
 
 SIZES, BATCH, SHARD, EPOCHS, STEPS = (784, 512, 512, 10), 1024, 256, 8, 4
 ROUNDS = 3
@@ -92,15 +92,15 @@ def least(function: Callable[[], Any], clock: Callable[[], float] = time.thread_
 def alone(count: int) -> dict[str, float]:
     """Measure this process alone: whole steps, and the parts of a step."""
     net, (X, y) = network(), rows(SHARD)
-    data = tasks.Rows(X, np.eye(SIZES[-1])[y])
+    data = shard_tasks.Rows(X, np.eye(SIZES[-1])[y])
     job, values = gradient_job(net, SGD(0.01), False), dict(net.parameters)
     bounds, one = np.array([[0, SHARD]]), np.ones(1)
-    shard = tasks.Shard(0, slice(0, SHARD), bounds, 0.25, one, [0.01], 1, {})
-    found = tasks.contribution(job, values, data, [shard], (1, 1))
-    inputs, progress = {"n": SHARD, "lr": 0.01, "t": 1}, tasks.Progress(values, [])
+    shard = shard_tasks.Shard(0, slice(0, SHARD), bounds, 0.25, one, [0.01], 1, {})
+    found = shard_tasks.contribution(job, values, data, [shard], (1, 1))
+    inputs, progress = {"n": SHARD, "lr": 0.01, "t": 1}, shard_tasks.Progress(values, [])
     parts = {
-        "shard": least(lambda: tasks.contribution(job, values, data, [shard], (1, 1))),
-        "update": least(lambda: tasks.advance(job, progress, inputs, found)),
+        "shard": least(lambda: shard_tasks.contribution(job, values, data, [shard], (1, 1))),
+        "update": least(lambda: shard_tasks.advance(job, progress, inputs, found)),
         "bytes": float(found.total.parts.nbytes),
     }
     return steps_with(None, time.process_time) | parts

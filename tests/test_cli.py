@@ -1006,9 +1006,13 @@ def test_sweep_ranks_networks_and_trains_the_best_again(command, tmp_path):
     rows = [json.loads(path.read_text()) for path in (tmp_path / "sweep" / "fits").iterdir()]
     assert best == pytest.approx(min(row["val_loss"] for row in rows), rel=1e-4)
     assert {row["settings"]["hidden"] for row in rows} <= {"4", "8,4"}
-    again = command("sweep", FLOWERS, *options, "--out", "sweep")
+    assert "recipe for tables, on the same validation rows: accuracy" in done.stdout
+    assert "The recipe is better. `workings train" in done.stdout  # five epochs of plain networks learn little
+    again = command("sweep", FLOWERS, *options, "--out", "sweep", "--no-recipe")
     assert "of 4 fits" not in again.output  # all results were read
-    assert command("predict", "sweep/model.safetensors", FLOWERS).exit_code == 0
+    assert "recipe for tables" not in again.stdout
+    for name in ("model", "recipe"):
+        assert command("predict", f"sweep/{name}.safetensors", FLOWERS).exit_code == 0
 
 
 @pytest.mark.parametrize(

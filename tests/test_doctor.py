@@ -41,9 +41,10 @@ from workings import (
 )
 from workings.checks.curvature import sharpness
 from workings.checks.doctor import diagnose_alone
-from workings.checks.evidence import Case, rate_of, with_rate
+from workings.checks.evidence import Case
 from workings.checks.findings import KINDS
 from workings.checks.known_training import known_training
+from workings.checks.rates import rate_of, with_rate
 from workings.checks.simpler_models import check_linear_baseline
 from workings.checks.training_progress import check_overfitting
 from workings.datasets import circles, mnist, moons

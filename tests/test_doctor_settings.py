@@ -25,9 +25,9 @@ from workings.checks.doctor import checks_for, prepared_rows
 from workings.checks.evidence import Case
 from workings.checks.findings import KINDS, make_finding, most_urgent_first
 from workings.checks.known_training import known_training
-from workings.checks.settings import check_settings
 from workings.checks.split import check_split
 from workings.checks.training_progress import check_still_falling
+from workings.checks.unusual_settings import check_settings
 from workings.datasets import digits, moons, spirals
 from workings.schedules import Cosine, Exponential, WarmUp
 from workings.tables.columns import standardized

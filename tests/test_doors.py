@@ -36,7 +36,7 @@ from workings.table_recipe import CLASSIFICATION
 from workings.tables import Preprocessing, read_table, write_table
 from workings.tables.columns import CategoryColumn, Columns, NumberColumn, columns_in
 from workings.tables.plain_csv import read_columns
-from workings.tables.targets import ClassTarget
+from workings.tables.target_column import ClassTarget
 from workings.tables.values import GAP, UNKNOWN
 
 NAN, INF = math.nan, math.inf

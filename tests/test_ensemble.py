@@ -22,6 +22,7 @@ from workings import (
     fit_many,
 )
 from workings.datasets import moons
+from workings.files.mean_outputs import MeanOutputs
 from workings.layers import BatchNorm, ClipPredictions, Dropout, NTKDense, Scale, SmoothClip
 from workings.metrics import accuracy, r2
 
@@ -127,8 +128,9 @@ def test_merged_classes_have_the_mean_scores(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_merged_numbers_are_the_mean(layers: list[Any], count: int) -> None:
     several = [Network(layers, loss="SquaredError", n_in=2, seed=seed) for seed in range(count)]
-    found = Ensemble(several).merged().predict(X)
-    np.testing.assert_allclose(found, np.mean([network.predict(X) for network in several], axis=0), atol=1e-12)
+    one = Ensemble(several).merged()
+    np.testing.assert_allclose(one.predict(X), np.mean([network.predict(X) for network in several], axis=0), atol=1e-12)
+    np.testing.assert_allclose(MeanOutputs(several)(X), one.outputs(X), atol=1e-12)
 
 
 def test_a_merged_mean_is_clipped() -> None:
@@ -137,6 +139,48 @@ def test_a_merged_mean_is_clipped() -> None:
     bare = [network.with_layers(layers[:-1]).place(2, network.parameters) for network in several]
     expected = np.clip(np.mean([network.predict(X) for network in bare], axis=0), -0.1, 0.2)
     np.testing.assert_allclose(Ensemble(several).merged().predict(X), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("loss", "n_out", "last"),
+    [("CrossEntropy", 3, []), ("BinaryCrossEntropy", 1, []), ("SquaredError", 2, [ClipPredictions(-0.1, 0.2)])],
+)
+def test_mean_outputs_are_those_of_the_merged_network(loss: str, n_out: int, last: list[Any]) -> None:
+    layers = [SmoothClip(), Scale(), NTKDense(5, "selu"), NTKDense(n_out), *last]
+    several = [Network(layers, loss=loss, n_in=2, seed=seed, dtype="float32") for seed in range(3)]
+    found, expected = MeanOutputs(several)(X), Ensemble(several).merged().outputs(X)
+    assert (found.dtype, found.shape) == (np.float64, expected.shape)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_one_machine_code_computes_the_mean_outputs_of_any_number_of_rows() -> None:
+    pytest.importorskip("llvmlite")
+    from workings.engines.compiled import native
+
+    layers = [NTKDense(3, "mish"), NTKDense(3, "tanh"), NTKDense(2)]  # narrow: one block has thousands of rows
+    mean = MeanOutputs([Network(layers, loss="CrossEntropy", n_in=2, seed=seed) for seed in range(2)])
+    rows = np.random.default_rng(0).normal(size=(20_000, 2))
+    expected = mean(rows, "reference")
+    with native.only_from_cache():
+        np.testing.assert_array_equal(mean(rows[:5]), expected[:5])
+    mean.compile()
+    with native.only_from_cache():
+        for count in (1, 16, 130, 5000, 20_000):
+            found = mean.compiled(rows[:count], "compiled")
+            assert found is not None
+            np.testing.assert_allclose(mean(rows[:count]), expected[:count], rtol=1e-12)
+
+
+def test_mean_outputs_of_some_rows_are_not_worth_compiling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("llvmlite")
+    from workings.engines.compiled import native
+
+    monkeypatch.setenv("WORKINGS_CACHE", str(tmp_path))
+    monkeypatch.setattr(native, "KNOWN", {})  # nothing is in the cache
+    monkeypatch.setattr(native.llvm, "object_code", lambda *given: pytest.fail("it compiles"))
+    mean = MeanOutputs([Network([Dense(17, "tanh"), Dense(2)], loss="CrossEntropy", n_in=2, seed=0)])
+    rows = np.tile(X, (10, 1))
+    np.testing.assert_array_equal(mean(rows), mean(rows, "reference"))
 
 
 @pytest.mark.parametrize("suffix", [".onnx", ".c", ".json"])

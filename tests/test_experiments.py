@@ -17,7 +17,7 @@ from workings.experiments import digits, xor
 from workings.experiments import mnist as mnist_experiment
 from workings.experiments import moons as moons_experiment
 from workings.experiments.figures import Figure
-from workings.experiments.report import Report, Settings
+from workings.experiments.report import ExperimentSettings, Report
 from workings.files.safetensors import load
 
 
@@ -39,7 +39,7 @@ def test_a_figure_agrees_with_the_code_and_else_with_the_post():
 
 
 def test_the_real_exclusive_or_is_learned_too(tmp_path):
-    figures = xor.run(Settings(tmp_path))
+    figures = xor.run(ExperimentSettings(tmp_path))
     assert all(figure.agrees for figure in figures)
     assert "targets are not exclusive or" in (tmp_path / "report.html").read_text()
 
@@ -69,7 +69,7 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_hessian():
 
 
 def test_digits_with_the_first_seed_is_the_mended_code(tmp_path):
-    _, history = digits.train(Settings(tmp_path), digits.Variant(), digits.split(0), 0, "")
+    _, history = digits.train(ExperimentSettings(tmp_path), digits.Variant(), digits.split(0), 0, "")
     assert history["val_accuracy"][-1] == pytest.approx(
         354 / 360
     )  # what the tutorial's code, mended, gives with this seed
@@ -85,7 +85,7 @@ def small_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_mnist_writes_its_report_with_rows_for_its_kind_of_input(tmp_path, monkeypatch):
     small_mnist(monkeypatch)
     monkeypatch.delenv("WORKINGS_DATA", raising=False)
-    figures = mnist_experiment.run(Settings(tmp_path))
+    figures = mnist_experiment.run(ExperimentSettings(tmp_path))
     assert {figure.agrees for figure in figures} == {None}
     assert all("sample" in figure.name for figure in figures)
     assert {path.stem for path in tmp_path.glob("*.png")} == {
@@ -101,7 +101,7 @@ def test_mnist_from_kaggles_csv_and_from_idx_files(tmp_path, monkeypatch):
     header = "label," + ",".join(f"pixel{i}" for i in range(784))
     table = np.column_stack([sample.y_train[:rows], sample.X_train[:rows]])
     np.savetxt(tmp_path / "train.csv", table, fmt="%d", delimiter=",", header=header, comments="")
-    (data,) = mnist_experiment.load(Settings(tmp_path, data=tmp_path / "train.csv"))
+    (data,) = mnist_experiment.load(ExperimentSettings(tmp_path, data=tmp_path / "train.csv"))
     assert (data.X.shape, data.X_dev.shape, data.X.dtype) == ((500, 784), (1000, 784), np.float32)
     assert "train.csv" in data.source
 
@@ -136,8 +136,8 @@ def test_improved_mnist_reaches_96_percent_on_the_full_test_set(tmp_path):
     folder = full_mnist()
     if folder is None:
         pytest.skip("the full MNIST is not here: set WORKINGS_DATA to the folder with the four IDX files")
-    (data, *_) = mnist_experiment.load(Settings(tmp_path, data=folder))
-    network, *_ = mnist_experiment.train_improved(Settings(tmp_path), data)
+    (data, *_) = mnist_experiment.load(ExperimentSettings(tmp_path, data=folder))
+    network, *_ = mnist_experiment.train_improved(ExperimentSettings(tmp_path), data)
     assert len(data.X_test) == 10_000
     assert network.score(data.X_test, data.y_test) >= 0.96
 
@@ -145,6 +145,6 @@ def test_improved_mnist_reaches_96_percent_on_the_full_test_set(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", [moons_experiment, digits])
 def test_every_figure_agrees(experiment, tmp_path):
-    figures = experiment.run(Settings(tmp_path))
+    figures = experiment.run(ExperimentSettings(tmp_path))
     assert [figure.name for figure in figures if figure.agrees is False] == []
     assert any(figure.agrees for figure in figures)

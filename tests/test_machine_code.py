@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 pytest.importorskip("llvmlite")
 from tests.strategies import optimizers, problems, smooth_activations
 from tests.test_compiled import PROBLEMS, targets
-from workings import L1, L2, SGD, Activation, Adam, CrossEntropy, Dense, Momentum, Network, SquaredError
+from workings import L1, L2, SGD, Activation, Adam, CrossEntropy, Dense, Momentum, Nesterov, Network, SquaredError
 from workings.datasets import moons
 from workings.engines.compiled import cache, native
-from workings.engines.compiled.outlining import written_by_iteration
+from workings.engines.compiled.outlining import Uses, canonical, is_strided_copy, written_by_iteration
 from workings.engines.compiled.specialization import generate, size_of, source_for, with_odd_stride
 from workings.engines.compiled.structure import structure_of
 from workings.engines.contract import CACHE_LINE, Stretch
@@ -65,6 +65,37 @@ def test_a_loop_is_independent_if_each_iteration_has_its_own_entries(body: str, 
     loop = ast.parse(f"for i in range(n): {body}").body[0]
     assert isinstance(loop, ast.For)
     assert written_by_iteration(loop) == written
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("a[j, i] = b[i, j]", False),
+        ("a[i, j] = b[j, i]", True),
+        ("a[i, j] = b[row, i]", True),
+        ("a[i, j] = 2 * b[j, i]", False),
+        ("a[i] = b[i, j]", False),
+        ("a[j, j] = b[j, j]", False),
+        ("a[i, j] += b[j, i]", False),
+        ("a[i, j] = b[j, i]; c[j] = b[j, i]", False),
+    ],
+)
+def test_a_loop_that_copies_to_distant_places_is_not_vectorized(body: str, expected: bool) -> None:
+    loop = ast.parse(f"for i in range(n): {body}").body[0]
+    assert isinstance(loop, ast.For)
+    assert is_strided_copy(loop) == expected
+
+
+def test_loops_are_equal_if_only_their_names_differ() -> None:
+    def text(code: str, free: list[str], written: set[str]) -> str:
+        loop = ast.parse(code).body[0]
+        assert isinstance(loop, ast.For)
+        return canonical(loop, free, written)
+
+    first = text("for k in range(n): x = a[k]; a[k] = x - rate * b[k]", ["n", "a", "rate", "b"], {"k", "x"})
+    assert first == text("for j in range(m): y = c[j]; c[j] = y - s * d[j]", ["m", "c", "s", "d"], {"j", "y"})
+    assert first != text("for j in range(m): y = c[j]; d[j] = y - s * c[j]", ["m", "c", "s", "d"], {"j", "y"})
+    assert first != text("for j in range(m): y = c[j]; c[j] = y + s * d[j]", ["m", "c", "s", "d"], {"j", "y"})
 
 
 SUMS = """
@@ -201,6 +232,20 @@ def test_equal_loops_are_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path
         how: dict[str, Any] = {"optimizer": Adam(0.1), "epochs": 1, "running_loss": True, "engine": "compiled"}
         network.fit(X, np.arange(60) % 11, batch_size=20, **how)
     assert counts[-1] == counts[-2] > 5, "three more layers bring no new loop"
+
+
+@pytest.mark.parametrize("optimizer", [Momentum(0.1), Nesterov(0.1), Adam(0.1)])
+@pytest.mark.parametrize("widths", [(40,), (40, 32), (40, 40), (40, 32, 50)])
+def test_all_parameters_are_updated_by_the_same_loop(widths: tuple[int, ...], optimizer: Any) -> None:
+    layers = [*(Dense(width, "tanh") for width in widths), Dense(11)]
+    code = ast.parse(generate(*problem(layers, CrossEntropy(), optimizer)).text)
+    names = {f"b{k + 1}" for k in range(len(layers))} | {f"W{k + 1}_flat" for k in range(1, len(layers))}
+    updates = {}
+    for loop in ast.walk(code):
+        if isinstance(loop, ast.For) and isinstance(loop.body[-1], ast.Assign):
+            name, uses = ast.unparse(loop.body[-1].targets[0]).split("[")[0], Uses().visit(loop)
+            updates[name] = canonical(loop, list(uses.before), uses.written)
+    assert len({updates[name] for name in names}) == 1
 
 
 @pytest.mark.parametrize(("activation", "call"), [("gelu", "erf("), ("gelu_tanh", "tanh("), ("silu", "exp(")])

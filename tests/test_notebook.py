@@ -169,6 +169,9 @@ def test_confusion_of_many_classes_and_of_numbers():
     for y in (rng.normal(size=200), np.array([0.5, 1.0]), np.array([np.nan, 1.0])):
         with pytest.raises(w.InputError, match="confusion compares classes"):
             plots.confusion(y, y)
+    net = w.Network([w.Dense(2)], loss=w.CrossEntropy())
+    with pytest.raises(w.InputError, match=r"confusion\(y, model\.predict\(X\)\)"):
+        plots.confusion(net, [[1.0, 2.0]])
 
 
 def test_units_and_boundary_of_a_regression_have_shades_and_no_legend():

@@ -20,14 +20,14 @@ from workings.datasets import moons
 from workings.errors import WorkingsError
 from workings.optimizers import OPTIMIZERS
 from workings.play.advice import REMEDIES, words_of
-from workings.play.datasets import FEATURES, GENERATED
 from workings.play.messages import ACTIONS, OWN_MISTAKE, answer
 from workings.play.opening import session_of
 from workings.play.own import data_of
 from workings.play.pictures import SIDE
+from workings.play.play_data import FEATURES, GENERATED
 from workings.play.replay import MOST_FRAMES, chosen
 from workings.play.session import Session
-from workings.play.settings import MOST_LAYERS, LayerSettings, Settings
+from workings.play.session_settings import MOST_LAYERS, LayerSettings, Settings
 from workings.plots import loss_plane
 from workings.support.escaping import visible
 
@@ -146,6 +146,66 @@ def test_the_walk_ends_where_the_step_ends(optimizer: str) -> None:
     session.advance(steps=1)
     for name, value in session.run.model.parameters.items():
         assert np.array_equal(values[name], value)
+
+
+def lbfgs_session(**changes: Any) -> Session:
+    pytest.importorskip("scipy", reason="SciPy is not installed, which L-BFGS needs")
+    return Session(Settings.from_json({"optimizer": "LBFGS", "batch_size": 0, **changes}, SMALL))
+
+
+@pytest.mark.parametrize("messages", [[25], [1] * 25, [19, 1, 5]])
+@pytest.mark.parametrize("changes", [{}, {"data": "blobs", "hidden": []}, {"data": "hills", "regularizer": "L2"}])
+def test_iterations_of_lbfgs_are_those_of_fit(messages: list[int], changes: dict[str, Any]) -> None:
+    """In whatever messages they are asked for, and again after a journey through time."""
+    session = lbfgs_session(**changes)
+    for steps in messages:
+        session.advance(steps=steps)
+    values = {name: value.copy() for name, value in session.run.model.parameters.items()}
+    expected = fitted(session, 25).parameters
+    assert all(np.array_equal(value, expected[name]) for name, value in values.items())
+    session.travel(moment=0)
+    session.advance(steps=25)
+    assert all(np.array_equal(value, session.run.model.parameters[name]) for name, value in values.items())
+
+
+def test_lbfgs_goes_on_from_a_dragged_weight_and_says_why_it_ends() -> None:
+    session = lbfgs_session(regularizer="L2", lam=0.01)
+    session.advance(steps=4)
+    session.set_weight("W1", [0, 1], 3.0, final=True)
+    before = session.frame()["measured"][0]
+    assert session.advance(steps=3)["measured"][0] < before
+    frame = session.advance(steps=1000)
+    assert "L-BFGS has ended: no entry of the gradient is above 1e-08." in frame["stopped"]
+    assert frame["step"] < 1000
+    assert session.configure({"optimizer": "Adam"})["frame"]["stopped"] == ""
+    assert session.advance(steps=2)["step"] == frame["step"] + 2
+
+
+def test_lbfgs_keeps_a_bounded_number_of_iterates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workings.play.step_makers.NUMBERS_KEPT", 1)
+    session = lbfgs_session()
+    for _ in range(3):
+        assert session.advance(steps=15)["stopped"] == ""
+        assert len(session.run.steps.iterates) <= 21  # type: ignore[union-attr]
+
+
+def test_lbfgs_is_walked_inspected_and_taken_along() -> None:
+    session = Session(SMALL)
+    assert session.configure({"optimizer": "LBFGS"})["settings"]["batch_size"] == 0
+    session.advance(steps=3)
+    outline = session.statement(index=0, unit=0)["outline"]
+    assert [one["stage"] for one in outline].count("update") == 0
+    assert all(session.statement(index=k, unit=0)["agrees"] for k in range(len(outline)))
+    assert session.landscape("path")["limit"] is None
+    assert "LBFGS(" in session.code("library")["text"]
+    assert session.code("latex")["text"]
+    assert session.doctor()["heading"]
+    with pytest.raises(InputError, match="whose steps SciPy makes"):
+        session.code("script")
+    for changes in ({"batch_size": 10}, {"hidden": [{"units": 2, "dropout": 0.5}]}, {"hidden": [{"batch_norm": True}]}):
+        with pytest.raises(InputError, match="all rows in each step"):
+            session.configure(changes)
+    assert session.advance(steps=1)["step"] == 4
 
 
 NORMED = [{"units": 4}, {"units": 3, "dropout": 0.5}, {"units": 3, "batch_norm": True, "dropout": 0.3}]
@@ -603,7 +663,7 @@ def with_points(session: Session, folder: Path) -> dict[str, Any]:
 
 def with_chosen_columns(session: Session, folder: Path) -> dict[str, Any]:
     pytest.importorskip("sklearn", reason="the extra 'sklearn' is not installed")
-    session.configure({"data": "iris", "features": list(session.own_data("iris").columns[1:3])})
+    session.configure({"data": "iris", "features": list(session.sets.named("iris").columns[1:3])})
     return {}
 
 

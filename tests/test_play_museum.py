@@ -13,6 +13,7 @@ from workings.museum.gallery import PLANAR, Gallery, planar_rooms, right_setup
 from workings.museum.mistakes import MISTAKES, both
 from workings.museum.rooms import PIECES, ROOMS, fitted, rooms_for
 from workings.play.messages import answer
+from workings.play.museum_actions import MuseumActions
 from workings.play.session import Session
 
 
@@ -137,6 +138,6 @@ def test_without_a_museum_the_session_says_where_it_is() -> None:
         '{"id": 1, "do": "game_reveal"}',
     ):
         assert "workings play" in json.loads(answer(session, message))["error"]
-    session.exhibits = Gallery()
+    session.exhibits = MuseumActions(Gallery())
     assert len(json.loads(answer(session, '{"id": 1, "do": "museum"}'))["reply"]["mistakes"]) == len(PIECES)
     assert "from 0 to 3" in json.loads(answer(session, '{"id": 1, "do": "game_guess", "choice": 4}'))["error"]

@@ -31,12 +31,12 @@ from workings.losses import LOSSES
 from workings.model.model import Model
 from workings.optimizers import OPTIMIZERS
 from workings.play import session as python_session
-from workings.play.datasets import GENERATED
 from workings.play.exports import exported, opened
 from workings.play.messages import ACTIONS
 from workings.play.offline.site import IMAGES, ROWS, TABLES, available, schedule_code, write_site
-from workings.play.settings import REGULARIZERS, SCHEDULES, LayerSettings, Settings
-from workings.play.tables import LOADERS
+from workings.play.play_data import GENERATED
+from workings.play.session_settings import REGULARIZERS, SCHEDULES, LayerSettings, Settings
+from workings.play.tables import LOADERS, table_at
 from workings.plots.landscapes import axis_around, losses_over, principal_directions
 from workings.program.program import Program
 from workings.program.step import inference_program, step_program
@@ -150,6 +150,9 @@ import * as np from "./arrays.js";
 import { Session } from "./session.js";
 import { entryTree } from "./entries.js";
 import { valueOf } from "./syntax.js";
+import { loadData } from "./data.js";
+import { generated } from "./settings.js";
+await Promise.all(Object.keys(generated).map(loadData));
 const floats = (text) => new Float32Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 """
 
@@ -295,7 +298,6 @@ def test_tables_and_digits_are_those_of_python(name, site):
     if name not in available():
         pytest.skip("the extra 'sklearn' is not installed")
     code = f"""{SESSION}
-    import {{ loadData }} from "./data.js";
     await loadData(given.name);
     const session = new Session(), settings = {{ data: given.name, hidden: [{{ units: 5 }}] }};
     const view = session.configure({{ settings }});
@@ -375,7 +377,7 @@ def test_the_landscape_has_the_numbers_of_the_library(directions, site):
     for (let k = 0; k < 6; k += 1) session.advance({{ steps: 10 }});
     session.travel({{ moment: 5 }});
     const {{ run: trained }} = session, objective = new Objective(trained);
-    const found = session.landscape({{ directions: given.directions }});
+    const found = await session.landscape({{ directions: given.directions }});
     const list = Object.entries(trained.values).map(([name, value]) => [name, np.tolist(value)]);
     result = {{ ...found, losses: Array.from(floats(found.losses)), values: Object.fromEntries(list),
       X: np.tolist(trained.rows.X), y: np.tolist(trained.rows.y),
@@ -418,8 +420,8 @@ def test_files_are_those_of_the_library(kind, site):
     const list = (values) => Object.fromEntries(
       Object.entries(values).map(([name, value]) => [name, np.tolist(value)]));
     session.advance({{ steps: 9 }});
-    const [written] = session.export({{ kind: given.kind }}).files;
-    const view = other.open_model({{ name: "network." + given.kind, content: given.content }});
+    const [written] = (await session.export({{ kind: given.kind }})).files;
+    const view = await other.open_model({{ name: "network." + given.kind, content: given.content }});
     const opened = list(other.run.parameters), frame = view.frame.measured;
     other.advance({{ steps: 3 }});
     other.reset();
@@ -449,11 +451,15 @@ def test_files_that_do_not_fit_are_refused_and_change_nothing(site):
     contents += [base64.b64encode(exports_damaged).decode() for exports_damaged in damaged(networks[2])]
     code = f"""{SESSION}
     const session = new Session(), before = JSON.stringify(session.view());
-    result = given.contents.flatMap((content) => ["n.json", "n.safetensors", "n.onnx"].map((name) => {{
-      try {{ session.open_model({{ name, content }}); return "opened"; }} catch (error) {{
+    const opening = async (name, content) => {{
+      try {{ await session.open_model({{ name, content }}); return "opened"; }} catch (error) {{
         const isSame = JSON.stringify(session.view()) === before;
         return isSame ? `${{error.constructor.name}}: ${{error.message}}` : "changed"; }}
-    }}));"""
+    }};
+    result = [];
+    for (const content of given.contents) {{
+      for (const name of ["n.json", "n.safetensors", "n.onnx"]) result.push(await opening(name, content));
+    }}"""
     found = run(site, code, contents=contents)
     assert all(one.startswith("Error: ") and "n." in one for one in found), found
 
@@ -479,12 +485,11 @@ def test_the_library_code_is_that_of_python(changes, site):
         **(changes or {}),
     }
     code = f"""{SESSION}
-    import {{ loadData }} from "./data.js";
     await loadData(given.wanted.data);
     const session = new Session();
     session.configure({{ settings: given.wanted }});
     if (given.draws) session.add_point({{ x: 0.1, y: 0.2, target: 1 }});
-    result = {{ text: session.code({{ kind: "library" }}).text, X: np.tolist(session.run.rows.X) }};"""
+    result = {{ text: (await session.code({{ kind: "library" }})).text, X: np.tolist(session.run.rows.X) }};"""
     found = run(site, code, wanted=wanted, draws=changes is None)
     if changes is None:
         space: dict[str, Any] = {}
@@ -494,6 +499,107 @@ def test_the_library_code_is_that_of_python(changes, site):
         own = python_session.Session()
         own.configure(wanted)
         assert found["text"] == own.code(kind="library")["text"]
+
+
+# -- tables of your own ------------------------------------------------------------------------
+
+
+def csv_of(columns: dict[str, Any], separator: str = ",") -> str:
+    """A delimited text; the columns are cycled to 60 rows."""
+    rows = [separator.join(str(values[k % len(values)]) for values in columns.values()) for k in range(60)]
+    return "\n".join([separator.join(columns), *rows, ""])
+
+
+NUMBERS = {"age": [31, 20, 44, 18, 25, 60, 37], "pay": ["2e3", "+1500.5", "-3", ".5", "7."]}
+SMALL_NUMBERS = {"b": [1, 2, 5, 8], "y": [0, 1]}
+OWN_TABLES = {
+    "texts as classes": (csv_of({**NUMBERS, "y": ["no", "yes", '"a ""b"", c"']}), False),
+    "whole numbers as classes": (csv_of({**NUMBERS, "y": [3, 10, 3, 7]}), False),
+    "numbers": (csv_of({**NUMBERS, "y": [1.5, 2.25, 3, 8, 13.5, 21, 4, 5, 6, 7, 9]}), False),
+    "many whole numbers": (csv_of({**NUMBERS, "y": list(range(100, 160, 2))[::-1]}), False),
+    "gaps that are filled": (csv_of({"a": [3, "", 4, 1, 1, "NA"], "b": [1, 2.5, 9, 4], "y": ["u", "v", "v"]}), True),
+    "semicolons and decimal commas": (csv_of({"a": ["1,5", "2,25", "-0,75"], **SMALL_NUMBERS}, ";"), False),
+    "tabs and a numbered row": (csv_of({"n": range(60), "a": [1, 4, 2], **SMALL_NUMBERS}, "\t"), False),
+    "a constant column": (csv_of({"c": [7], "a": [1, 4, 2], **SMALL_NUMBERS}).replace("\n", "\r\n"), False),
+    "names with markup": (csv_of({"<b>": [1, 4, 2], "__proto__": [1, 2, 5, 8], "y": ["<i>", "b"]}), False),
+}  # fmt: skip
+OPEN = """
+const open = (name, text, target, impute) =>
+  session.open_table({ name, content: Buffer.from(text).toString("base64"), target, impute });
+"""
+
+
+@pytest.mark.parametrize("what", OWN_TABLES)
+def test_a_table_of_numbers_is_read_as_by_python(what, site, tmp_path):
+    """The same columns, classes and standardized numbers, in another order of the rows."""
+    text, is_filled = OWN_TABLES[what]
+    path = tmp_path / "mine.csv"
+    path.write_bytes(text.encode())
+    data = table_at(path, "y", is_filled)
+    code = f"""{SESSION}
+    const session = new Session();
+    {OPEN}
+    const {{ columns }} = await open("mine.csv", given.text, "", false);
+    const view = await open("mine.csv", given.text, "y", given.isFilled), {{ X }} = session.run.rows;
+    const before = session.frame().measured[0], after = session.advance({{ steps: 100 }}).measured[0];
+    session.configure({{ settings: {{ data: "xor" }} }});
+    const back = session.configure({{ settings: {{ data: view.data.name }} }});
+    const code = (await session.code({{ kind: "library" }})).text;
+    result = {{ columns, name: back.data.name, names: view.data.columns, classes: view.data.classes, code,
+      words: view.data.words, rows: np.tolist(session.data.raw).map((row, k) => [...row, session.data.y[k]]),
+      loss: [before, after], sets: back.sets.at(-1).name, weights: session.run.parameters.W1.shape }};"""
+    found = run(site, code, text=text, isFilled=is_filled)
+    assert found["columns"][-1] == "y"
+    assert found["name"] == found["sets"] == data.name == "table: y"
+    assert (tuple(found["names"]), tuple(found["classes"])) == (data.columns, data.classes)
+    expected = np.column_stack([data.raw, data.y]).tolist()
+    mine, theirs = (np.array(sorted(np.round(rows, 9).tolist())) for rows in (found["rows"], expected))
+    np.testing.assert_allclose(mine, theirs, atol=1e-8)
+    assert found["loss"][1] < found["loss"][0]
+    assert ("; without " in found["words"]) == (what in ("tabs and a numbered row", "a constant column"))
+    monkey = f"import os; os.chdir({str(tmp_path)!r})\n"
+    space: dict[str, Any] = {}
+    exec(monkey + found["code"].replace("epochs=100", "epochs=1, engine='reference'"), space)
+    assert np.shape(space["X"]) == data.raw.shape
+
+
+REFUSED_TABLES = [
+    ("a.parquet", "a,y\n1,2\n", "", "Parquet"),
+    ("a.csv", "", "", "one column"),
+    ("a.csv", "a\n1\n2\n", "", "one column"),
+    ("a.csv", "a,y\n1,2\n3\n", "", "Row 3 of a.csv has 1 cells"),
+    ("a.csv", "a,a\n1,2\n", "", "two columns"),
+    ("a.csv", ",y\n1,2\n", "", "no name"),
+    ("a.csv", 'a,y\n"1,2\n3,4\n', "", "quotation mark"),
+    ("a.csv", 'a,y\n"1"x,2\n', "", "quotation mark"),
+    ("a.csv", "a,y\n1,2\n", "z", "no column z"),
+    ("a.csv", "a,y\n1,2\n", "y", "1 rows"),
+    ("a.csv", "a,y\n1,2\n3,2\n", "y", "the same value"),
+    ("a.csv", "a,y\n1,2\n,3\n4,3\n", "y", "missing values (1)"),
+    ("a.csv", "a,y\n1,2\n4,\n", "y", "missing in row 2"),
+    ("a.csv", "a,y\nu,2\nv,3\n", "y", "no column of numbers"),
+    ("a.csv", "a,y\n1e308,2\n-1e308,3\n2,4\n", "y", "too large"),
+    ("a.csv", "a,y\n" + "".join(f"{k},t{k}\n" for k in (3, 1, 2)), "y", "too many for classes"),
+    ("a.csv", "\n".join(",".join(cell * 80) for cell in (["c"], ["1"], ["2"])), "c", "two columns"),
+    ("a.csv", "\n".join(",".join(f"{k}{n}" for n in range(80)) for k in (1, 2, 3)), "13", "at most 64"),
+    ("a.csv", "a,y\n" + "1,2\n2,3\n" * 10_001, "y", "20002 rows"),
+]  # fmt: skip
+
+
+def test_a_table_that_cannot_be_read_is_refused_and_changes_nothing(site):
+    code = f"""{SESSION}
+    const session = new Session(), before = JSON.stringify(session.view());
+    {OPEN}
+    result = [];
+    for (const [name, text, target] of given.tables) {{
+      let refused = "";
+      try {{ await open(name, text, target, false); }} catch (error) {{ refused = error.message; }}
+      result.push([refused, JSON.stringify(session.view()) === before]);
+    }}"""
+    found = run(site, code, tables=[case[:3] for case in REFUSED_TABLES])
+    for (refused, is_same), (*_, words) in zip(found, REFUSED_TABLES, strict=True):
+        assert words in refused
+        assert is_same
 
 
 # -- the museum --------------------------------------------------------------------------------
@@ -532,7 +638,7 @@ def test_the_museum_is_what_python_wrote(tmp_path):
     write_site(tmp_path, SmallMuseum())
     (tmp_path / "package.json").write_text('{"type": "module"}')
     code = f"""{SESSION}
-    const session = new Session(), rooms = session.museum().mistakes.map((one) => one.rooms);
+    const session = new Session(), rooms = (await session.museum()).mistakes.map((one) => one.rooms);
     const seen = [session.hello().choices.museum, rooms];
     const refusal = async (ask) => {{ try {{ await ask(); return ""; }} catch (error) {{ return error.message; }} }};
     const name = "__proto__";
@@ -562,10 +668,15 @@ def test_a_site_without_museum_says_so(site):
         f"""{SESSION}
     const session = new Session();
     result = [session.hello().choices.museum];
-    try {{ session.museum(); }} catch (error) {{ result.push(error.message); }}""",
+    try {{ await session.museum(); }} catch (error) {{ result.push(error.message); }}""",
     )
     assert found[0] is False
     assert "museum" in found[1]
+
+
+def test_the_site_offers_what_it_can_do(site):
+    found = run(site, f"{SESSION}\nresult = new Session().hello().choices.optimizers;")
+    assert found == list(OPTIMIZERS)  # without L-BFGS
 
 
 def test_the_site_is_small_and_complete(site):
@@ -573,6 +684,7 @@ def test_the_site_is_small_and_complete(site):
     names = ("formulas", "arrays", "program", "syntax", "training", "inspection", "equations", "data", "session")
     own = [site / f"{name}.js" for name in names]
     assert sum(path.stat().st_size for path in own) < 250_000
+    assert all((site / f"data-{name}.js").stat().st_size < 40_000 for name in GENERATED)
     for path in files:
         for imported in re.findall(r'from "(\./[^"]+|\.\./[^"]+)"', path.read_text(encoding="utf-8")):
             assert (path.parent / imported).exists(), f"{path.name} imports {imported}"
@@ -588,12 +700,15 @@ def test_the_page_opens_as_a_file(site):
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
+        tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        asked: list[str] = []
+        tab.on("request", lambda request: asked.append(Path(request.url.split("#")[0]).suffix))
         tab.goto((site / "index.html").as_uri() + "#" + quote(json.dumps({"data": "xor"})))
         tab.wait_for_selector("[data-testid=loss]")
         assert tab.url.startswith((site / "playground.html").as_uri())
-        tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        assert asked.count(".html") == 2
         tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.on("request", lambda asked: None if asked.url.startswith("data:") else problems.append(asked.url))
+        tab.on("request", lambda it: None if it.url.startswith("data:") else problems.append(it.url))
         tab.keyboard.press("e")
         playwright.expect(tab.get_by_test_id("epoch")).to_have_text("1")
         if "iris" in available():  # a module that is loaded when it is needed
@@ -632,8 +747,12 @@ def test_the_page_runs_without_a_server(site):
         tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         tab.on("pageerror", lambda error: problems.append(str(error)))
         tab.on("request", lambda request: problems.append(request.url) if not request.url.startswith(url) else None)
+        asked: list[str] = []
+        tab.on("request", lambda request: asked.append(request.url.removeprefix(url)))
         tab.goto(url)
         tab.wait_for_selector("[data-testid=loss]")
+        assert [name for name in asked if "data-" in name] == ["data-moons.js"]
+        assert not {"landscape.js", "files.js", "lessons.js", "playground.html"} & set(asked)
         before = float(tab.inner_text("[data-testid=loss]"))
         tab.keyboard.press("Escape")
         for _ in range(12):

@@ -17,9 +17,10 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 
 from workings.museum.gallery import Gallery  # noqa: E402
 from workings.play.lesson_files import read_lessons  # noqa: E402
+from workings.play.museum_actions import MuseumActions  # noqa: E402
 from workings.play.server import Playground  # noqa: E402
 from workings.play.session import Session  # noqa: E402
-from workings.play.settings import Settings  # noqa: E402
+from workings.play.session_settings import Settings  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
@@ -83,7 +84,7 @@ def playground() -> Iterator[Playground]:
 
 def new_session() -> Session:
     session = Session(Settings(rows=60))
-    session.exhibits = Gallery()
+    session.exhibits = MuseumActions(Gallery())
     return session
 
 

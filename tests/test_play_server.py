@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
+import sys
 import urllib.request
 import warnings
 from pathlib import Path
@@ -23,9 +25,12 @@ from starlette.websockets import WebSocketDisconnect
 
 from workings import BinaryCrossEntropy, Dense, InputError, Network
 from workings.datasets import moons
+from workings.play.offered import GENERATED_SETS, KNOWN_TABLES
+from workings.play.play_data import GENERATED
 from workings.play.server import MOST_TABS, PAGE, Playground, make_app
 from workings.play.session import Session
-from workings.play.settings import LayerSettings, Settings
+from workings.play.session_settings import LayerSettings, Settings
+from workings.play.tables import LOADERS
 
 HERE = "http://127.0.0.1:8000"
 SMALL = Settings(rows=20, hidden=(LayerSettings(2),))
@@ -56,6 +61,21 @@ def test_the_page_allows_nothing_from_elsewhere(client: TestClient) -> None:
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
+def test_the_page_is_one_answer_whose_scripts_carry_a_mark_of_this_answer(client: TestClient) -> None:
+    """The policy allows no script and no style without the mark, which nobody can guess."""
+    marks = set()
+    for _ in range(3):
+        response = client.get("/")
+        found = re.findall(r"'nonce-([^']+)'", response.headers["content-security-policy"])
+        assert len(set(found)) == 1
+        elements = re.findall(r"<(?:script|style)\b[^>]*>", response.text)
+        assert len(elements) == 5
+        assert all(f'nonce="{found[0]}"' in element for element in elements)
+        assert not re.findall(r'(?:href|src)="(?!data:)', response.text)
+        marks.add(found[0])
+    assert len(marks) == 3
+
+
 def test_the_page_names_no_other_host() -> None:
     """No file of the page loads anything from elsewhere; namespaces and licences are names, not addresses."""
     for path in PAGE.rglob("*"):
@@ -66,8 +86,8 @@ def test_the_page_names_no_other_host() -> None:
             assert not [address for address in found if "www.w3.org" not in address], path
 
 
-def test_the_page_is_small() -> None:
-    assert sum(path.stat().st_size for path in PAGE.rglob("*") if path.suffix != ".txt") < 250_000
+def test_the_page_is_small(client: TestClient) -> None:
+    assert len(client.get("/").content) < 250_000
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8000", "10.0.0.5:8000", "[::1].evil", ""])
@@ -180,6 +200,19 @@ def test_the_page_loads_all_its_modules_at_once() -> None:
 
 
 # -- the command ----------------------------------------------------------------------------
+
+
+def test_the_server_starts_before_numpy_is_imported() -> None:
+    """The browser loads the page meanwhile."""
+    pytest.importorskip("typer", reason="the extra 'cli' is not installed")
+    code = "import sys, workings.cli.play as p; p.Playground(); print([m for m in sys.modules if m == 'numpy'])"
+    found = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_the_names_that_the_command_offers_are_those_of_the_data() -> None:
+    assert tuple(GENERATED) == GENERATED_SETS
+    assert tuple(LOADERS) == KNOWN_TABLES
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ from workings.errors import ProgramError
 from workings.initializers import INITIALIZERS
 from workings.readings.copying import CopiedCode
 from workings.readings.script import save_script
-from workings.readings.script.settings import Held
+from workings.readings.script.script_settings import Held
 from workings.schedules import Cosine, Exponential, InverseScaling, OnPlateau, Step, WarmUp
 from workings.tables import Preprocessing, read_table
 from workings.tables.plain_csv import read_columns

@@ -111,7 +111,7 @@ def test_a_derivation_that_overflows_says_so_and_one_that_is_missing_is_left_out
 WORDS = {
     "sigmoid": ("a1", "max(z1, -88) replaces values below -88 by -88, so that exp cannot overflow"),
     "silu": ("s1", "max(z1, -88) replaces values below -88"),
-    "softplus": ("a1", "log1p(x) is log(1 + x)"), "mish": ("h1", "log1p(x) is log(1 + x)"),
+    "softplus": ("a1", "log1p(x) is log(1 + x)"), "mish": ("e1", "min(z1, 20) replaces values above 20 by 20"),
     "elu": ("a1", "expm1(x) is exp(x) - 1"), "selu": ("a1", "min(z1, 0) replaces values above 0 by 0"),
     "leaky_relu": ("dz1", "heaviside(z1, 0) is a step: 0 where z1 is negative"), "gelu": ("a1", "error function"),
 }  # fmt: skip
@@ -248,7 +248,7 @@ def digits_step(**more: Any) -> Explanation:
 
 def rows_of_tables(page: str, name: str) -> list[list[str]]:
     """The row headings of the tables of an array, in order."""
-    tables = re.findall(rf"<caption>{name} .*?</table>", page)
+    tables = re.findall(rf"<caption><span>{name} .*?</table>", page)
     return [re.findall(r'<th scope="row">(\d+)</th>', table) for table in tables]
 
 
@@ -314,6 +314,29 @@ def test_other_networks_are_drawn_too(layers):
     assert svg[0].count('class="lit" data-at') == dense + 1
 
 
+def test_a_derivation_has_the_unit_of_the_last_layer_which_may_have_fewer():
+    explanation = step([w.Dense(3, "tanh"), w.Dense(1)], w.BinaryCrossEntropy(), Y, row=4, unit=2)
+    for shown in (explanation.html, explanation.latex, str(explanation)):
+        assert "With the numbers of row 4, unit 0:" in shown
+        assert "row 4, unit 2:" not in shown
+
+
+@pytest.mark.parametrize("loss", [w.SquaredError(), w.SquaredError(half=True)])
+def test_a_derivation_does_not_write_a_number_twice(loss):
+    explanation = step([w.Dense(2)], loss, X)
+    assert explanation.html.count("<mn>1</mn></mrow></mtd></mtr></mtable>") <= 1
+    assert not re.search(r"= 1\n +here: 1", str(explanation))
+    assert "&= 1 \\\\\n&= 1" not in explanation.latex
+
+
+@pytest.mark.parametrize(("first", "line"), [(0, None), (1, "class of each output: 0: 1, 1: 2")])
+def test_classes_that_are_their_own_indices_are_not_listed(first, line):
+    net = w.Network([w.Dense(2)], loss=w.CrossEntropy(), seed=0)
+    net.fit(X, Y + first, optimizer=w.SGD(0.1), epochs=1)
+    listed = [text for text in net.explain(X[:6], Y[:6] + first).about if text.startswith("class of each output")]
+    assert listed == [line] * (line is not None)
+
+
 def test_images_are_images():
     page = digits_step(row=7).html
     assert page.count('alt="row 7 of X as 8 × 8 pixels') == 1
@@ -348,6 +371,10 @@ def test_numbers_can_be_reached_with_the_keyboard(tmp_path: Path) -> None:
             tab = browser.new_page(viewport={"width": width, "height": 800})
             tab.goto(path.as_uri())
             assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            drawing, page = tab.locator("svg a").last.bounding_box(), tab.locator("main").bounding_box()
+            assert drawing["x"] + drawing["width"] <= page["x"] + page["width"], "J is seen without scrolling"
+            caption = tab.locator("caption span", has_text="losses").first.bounding_box()
+            assert caption["height"] < 60, "a caption is as wide as its words, not as its table"
             tab.locator('td[data-at="z1[0,0]"]').focus()
             tab.keyboard.press("ArrowRight")
             tab.keyboard.press("ArrowDown")

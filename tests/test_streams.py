@@ -29,6 +29,7 @@ from workings import (
     DivergenceError,
     Dropout,
     EarlyStopping,
+    FileError,
     InputError,
     L2PerRow,
     Network,
@@ -40,6 +41,7 @@ from workings import (
 from workings.engines.compiled.engine import is_installed
 from workings.metrics import METRICS
 from workings.support import row_stream
+from workings.tables import stream
 from workings.training import training as training_module
 from workings.training.batches import Batches
 from workings.training.recipe import Recipe
@@ -142,6 +144,30 @@ def test_each_row_is_used_once_in_an_epoch_and_orders_differ() -> None:
 
     assert sorted(orders(0)) == list(range(N))
     assert orders(0) == orders(0) != orders(1)
+
+
+@pytest.mark.parametrize(
+    ("classes", "n", "block", "most"), [(10, 10_000, 10, 1_000), (3, 9_973, 7, 700), (2, 500, 50, 120)]
+)
+def test_windows_of_a_sorted_file_are_like_the_whole_file(classes: int, n: int, block: int, most: int) -> None:
+    labels = np.sort(np.arange(n) % classes)
+    for seed in range(5):
+        sizes, blocks = [], 0
+        for window in shuffled_windows(np.arange(0, n, block), n, most, seed):
+            rows = np.concatenate([np.arange(one.start, one.stop) for one in window.blocks])
+            share = np.bincount(labels[rows], minlength=classes) / len(rows) - 1 / classes
+            assert np.abs(share).max() <= 1.5 * block / len(rows) + 1e-9
+            sizes.append(len(window.blocks))
+            blocks += len(window.blocks)
+            assert len(rows) <= most
+        assert blocks == -(-n // block)
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_row_groups_of_different_sizes_are_each_in_one_window() -> None:
+    starts = np.array([0, 5, 5, 300, 310, 900])
+    used = [block.start for window in shuffled_windows(starts, 1000, 100, 0) for block in window.blocks]
+    assert sorted(used) == starts.tolist()
 
 
 def test_batch_norm_masks_and_weights_of_classes_behave_as_in_memory() -> None:
@@ -267,6 +293,82 @@ def test_a_large_memory_map_is_streamed_and_a_small_one_is_not(tmp_path: Path, m
 def test_any_object_with_a_length_and_slices_is_a_source(make: Callable[[Any], Any]) -> None:
     net = fit(network(), make(X), make(Y))
     np.testing.assert_allclose(net.theta, fit(network(), X, Y).theta, rtol=1e-4)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, tuple[Any, Any]]:
+    """Return the paths of files with the rows, as ``fit`` takes them."""
+    polars = pytest.importorskip("polars")
+    pytest.importorskip("pyarrow")
+    np.savez(tmp_path / "rows.npz", X=X, y=Y)
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", Y)
+    table = polars.DataFrame({f"x{j}": X[:, j] for j in range(4)} | {"price": Y})
+    table.write_parquet(tmp_path / "rows.parquet", row_group_size=50)
+    (tmp_path / "folder").mkdir()
+    table[:100].write_parquet(tmp_path / "folder" / "1.parquet")
+    table[100:].write_parquet(tmp_path / "folder" / "2.parquet")
+    return {
+        "npz": (tmp_path / "rows.npz", "y"),
+        "npy": (str(tmp_path / "X.npy"), tmp_path / "y.npy"),
+        "npy and array": (tmp_path / "X.npy", Y),
+        "parquet": (str(tmp_path / "rows.parquet"), "price"),
+        "folder": (tmp_path / "folder", "price"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "npy and array", "parquet", "folder"])
+def test_data_may_be_given_as_a_path(kind: str, files: dict[str, tuple[Any, Any]]) -> None:
+    paths, net = files[kind], fit(network(), *files[kind], validation=files[kind])
+    if kind in ("parquet", "folder"):
+        data = stream(*paths)
+        assert net.preprocessing == data.preprocessing.to_dict()
+        rows, y = data.X.array(), data.y.array()
+        predicted = data.preprocessing.untransform_target(net.predict(rows))
+    else:
+        rows, y, predicted = X, Y, net.predict(X)
+    np.testing.assert_array_equal(net.theta, fit(network(), rows, y, validation=(rows, y)).theta)
+    np.testing.assert_array_equal(net.outputs(paths[0]), net.outputs(rows))
+    np.testing.assert_allclose(net.predict(paths[0]), predicted, rtol=1e-12)
+    assert net.score(*paths) == net.score(rows, y)
+    assert net.objective(*paths) == net.objective(rows, y)
+    fit(net, *paths)  # a known table goes on with its encoding
+
+
+@pytest.mark.parametrize(
+    ("kind", "X_given", "y_given", "message"),
+    [
+        ("npy", None, "price", r"y must be an array or a second .npy file, not 'price'"),
+        ("npz", None, "price", r'y must be "y", not'),
+        ("parquet", None, "cost", "Unknown target column 'cost'"),
+        ("parquet", None, Y, "y must be the name of its target column"),
+        ("npy", "none.npy", Y, "none.npy does not exist"),
+        ("npy", "rows.csv", "price", r"only .npy, .npz and .parquet files"),
+        ("npy", "no name", Y, r"only .npy, .npz and .parquet files"),
+    ],
+)
+def test_other_paths_are_refused(
+    kind: str, X_given: Any, y_given: Any, message: str, files: dict[str, tuple[Any, Any]]
+) -> None:
+    net = network()
+    with pytest.raises((InputError, FileError), match=message):
+        fit(net, X_given or files[kind][0], y_given)
+    assert net.n_in is None
+    assert net.preprocessing is None
+
+
+def test_a_network_for_arrays_or_another_target_refuses_tables(files: dict[str, tuple[Any, Any]]) -> None:
+    net = fit(network(), X, Y)
+    for call in (net.predict, net.outputs):
+        with pytest.raises(InputError, match="was not trained on one"):
+            call(files["parquet"][0])
+    with pytest.raises(InputError, match="was not trained on one"):
+        fit(net, *files["parquet"])
+    net = fit(network(), *files["parquet"])
+    with pytest.raises(InputError, match="target column 'price', not 'x0'"):
+        net.score(files["parquet"][0], "x0")
+    with pytest.raises(InputError, match="This operation opens no files"):
+        net.trace(str(files["npy"][0]), Y)
 
 
 @pytest.mark.parametrize("kind", ["zarr", "h5py", pytest.param("dask.array", marks=pytest.mark.slow)])

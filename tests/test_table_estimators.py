@@ -18,7 +18,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from workings import InputError, Network
 from workings.files import load, save
 from workings.sklearn import TableClassifier, TableRegressor
-from workings.table_recipe import CLASSIFICATION, REGRESSION, TableRecipe, train_together
+from workings.table_recipe import (
+    CLASSIFICATION,
+    REGRESSION,
+    TD_S_CLASSIFICATION,
+    TD_S_REGRESSION,
+    TableRecipe,
+    train_together,
+)
 from workings.tables.columns import CategoryColumn, NumberColumn
 
 SMALL = {"hidden": (16, 16), "epochs": 60}
@@ -159,7 +166,34 @@ def test_many_rows_are_compiled() -> None:
 
 def test_less_time_is_fewer_epochs() -> None:
     model = TableRegressor(time=0.05, random_state=0, engine="reference").fit(TABLE, AMOUNTS)
-    assert 8 <= model.network_.history.epochs < REGRESSION.epochs
+    assert 8 <= model.network_.history.epochs < REGRESSION.epochs_for(N)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "epochs"),
+    [(CLASSIFICATION, [64, 64, 64, 50, 32]), (REGRESSION, [128, 128, 53, 40, 32]),
+     (replace(REGRESSION, epochs=256), [256] * 5), (replace(CLASSIFICATION, epochs=3), [3] * 5),
+     (TD_S_CLASSIFICATION, [256] * 5), (TD_S_REGRESSION, [256] * 5),
+     (replace(REGRESSION, fewest_epochs=1), [128, 128, 53, 40, 1])],
+)  # fmt: skip
+def test_many_rows_are_fewer_epochs_unless_their_number_is_given(recipe: TableRecipe, epochs: list[int]) -> None:
+    rows = (40, 1000, 3200, 4000, 200_000)
+    assert [recipe.epochs_for(n) for n in rows] == epochs
+    settings = recipe.training_recipe(3200, is_validated=True, classification=False)
+    assert settings.epochs == epochs[2]
+    assert settings.optimizer == recipe.optimizer(epochs[2] * recipe.batches(3200)[1])
+
+
+def test_predictions_of_many_rows_and_of_one_agree() -> None:
+    """Many rows run compiled code, in the same precision."""
+    pytest.importorskip("llvmlite")
+    model = classifier(recipe=TINY).fit(TABLE, LABELS).set_params(engine="auto")
+    model._mean.compile()
+    many = pd.concat([TABLE] * 5, ignore_index=True)
+    found = model.predict_proba(many)
+    np.testing.assert_allclose(found[:N], model.predict_proba(TABLE), rtol=1e-12)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(many), found)
 
 
 def test_validation_rows_have_each_class_in_proportion() -> None:

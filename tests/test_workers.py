@@ -44,8 +44,8 @@ from workings import (
     WorkersError,
 )
 from workings.datasets import moons
-from workings.training.parallel.engine import ParallelEngine
 from workings.training.parallel.exact_sums import MOST, ExactSum, sum_of
+from workings.training.parallel.sharded_engine import ParallelEngine
 
 X, y = moons(150)
 SPAWN = multiprocessing.get_context("spawn")  # a fork is unsafe once another test has imported JAX
@@ -302,6 +302,29 @@ def test_workers_open_files_themselves(kind: str, sources: dict[str, Any]) -> No
     for engine in (None, LossyClient(), ThreadPoolExecutor(2)):
         workers = Workers(engine, shard_rows=10, data=sources[kind])
         assert trained(workers, sample_weight=1 + X[:, 0] ** 2) == wanted
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "parquet", "folder"])
+def test_paths_as_X_and_y_are_opened_by_workers(kind: str, sources: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "1.parquet").write_bytes(sources["parquet"][0].read_bytes())
+    given = {"npz": (str(sources["npz"]), "y"), "folder": (tmp_path / "folder", "side")}.get(kind, sources.get(kind))
+    is_table = kind in ("parquet", "folder")
+
+    def of_paths(engine: Any) -> tuple[str, Any]:
+        net = make()
+        net.fit(*given, optimizer=Adam(0.01), epochs=3, batch_size=64, workers=Workers(engine, shard_rows=10))
+        return digest(net), net.preprocessing
+
+    wanted, preprocessing = of_paths(None)
+    assert (preprocessing is not None) == is_table
+    if not is_table:
+        assert wanted == trained(Workers(shard_rows=10))
+    sent = LossyClient()
+    for engine in (sent, ThreadPoolExecutor(2)):
+        assert of_paths(engine)[0] == wanted
+    ranks = run_ranks(2, lambda comm: of_paths(comm)[0])
+    assert ranks == [wanted] * 2
 
 
 def test_files_with_other_rows_are_refused(sources: dict[str, Any], tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ import numpy as np
 
 from workings import BatchNorm, Chain, ClipByNorm, Dense, DivergenceError, Dropout, EarlyStopping, Network, Signals
 from workings.activations import ACTIVATIONS
-from workings.experiments.report import Settings
+from workings.experiments.report import ExperimentSettings
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS
 from workings.regularizers import L1, L2
@@ -156,7 +156,7 @@ def digest_of_scripts() -> str:
 def digest_of_figures(name: str) -> str:
     """Run the experiment of a tutorial and digest what it measures."""
     with tempfile.TemporaryDirectory() as folder:
-        figures = importlib.import_module(f"workings.experiments.{name}").run(Settings(Path(folder)))
+        figures = importlib.import_module(f"workings.experiments.{name}").run(ExperimentSettings(Path(folder)))
     measured = [repr(figure.measured) for figure in figures]
     return hashlib.sha256(json.dumps(measured).encode()).hexdigest()
 

@@ -54,7 +54,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "model": ("model",),
     "training": ("training",),
     "safetensors and checkpoints": ("files/safetensors.py", "files/checkpoints.py"),
-    "table preprocessing": ("tables/columns.py", "tables/preprocessing.py", "tables/features.py", "tables/targets.py"),
+    "table preprocessing": ("tables/columns.py", "tables/preprocessing.py", "tables/features.py",
+                            "tables/target_column.py"),
     "C writer": ("files/c.py", "files/c_loops.py"),
 }  # fmt: skip
 NEAREST = 5  # the tests that run first: the doctests of the module and the nearest test files

@@ -19,9 +19,10 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from workings.museum.gallery import Gallery
+from workings.play.museum_actions import MuseumActions
 from workings.play.server import Playground
 from workings.play.session import Session
-from workings.play.settings import Settings
+from workings.play.session_settings import Settings
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 WIDTH, HEIGHT = 1400, 1130
@@ -136,7 +137,7 @@ def main() -> None:
     wanted = parser.parse_args().name or names
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     session = Session(Settings(rows=200))
-    session.exhibits = Gallery()
+    session.exhibits = MuseumActions(Gallery())
     with Playground(lambda: session) as playground, sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name in wanted:

@@ -4,15 +4,18 @@ Changed files are those that differ from the main branch; on the main branch its
 For each of them, these tests run, and always ``tests/test_architecture.py``:
 
 - a test file or a Markdown page: itself,
-- a module: its doctests, the test files named after it or its folder, those of ``TESTS``, and those that import it.
+- a module: its doctests, the test files named after it or its folder, and those of ``TESTS``; without any, those that
+  import it.
 
-When the time is up, the remaining tests are skipped and counted; ``make test`` runs everything.
+When the time is up, the remaining tests are skipped and counted; ``make test`` runs everything.  The time begins when
+the tests are collected.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
+import math
 import subprocess
 import sys
 import time
@@ -119,10 +122,13 @@ def imported_by(test: Path) -> set[str]:
 
 def names_of_tests(module: str) -> Iterator[str]:
     """Yield names of test files for a module such as ``workings.readings.script.data_section``, the nearest first."""
-    parts = module.split(".")[1:]
-    for part in reversed(parts):
+    for part in reversed(module.split(".")[1:]):
         yield part
         yield from TESTS.get(part, ())
+
+
+def names_of_importing_tests(module: str) -> Iterator[str]:
+    """Yield names of the test files that import a module."""
     for test in sorted((ROOT / "tests").glob("test_*.py")):
         if module in imported_by(test):
             yield test.stem.removeprefix("test_")
@@ -133,7 +139,7 @@ def tests_of_module(path: str) -> Iterator[str]:
     yield path
     module = ".".join(PurePosixPath(path).with_suffix("").parts).removesuffix(".__init__")
     found = [name for name in names_of_tests(module) if (ROOT / "tests" / f"test_{name}.py").exists()]
-    yield from (f"tests/test_{name}.py" for name in found or EVERYTHING)
+    yield from (f"tests/test_{name}.py" for name in found or list(names_of_importing_tests(module)) or EVERYTHING)
 
 
 def tests_for(path: str) -> Iterator[str]:
@@ -161,17 +167,22 @@ def selection(changed: Iterable[str]) -> list[str]:
 
 
 class Budget:
-    """A pytest plugin that skips tests when the time is up."""
+    """A pytest plugin that skips tests when the time is up; it begins after the collection."""
 
     def __init__(self, seconds: float) -> None:
-        self.end = time.monotonic() + seconds
-        self.left = 0
+        self.seconds, self.end = seconds, math.inf
+        self.ran, self.left = 0, 0
+
+    def pytest_collection_finish(self) -> None:
+        """Start the clock."""
+        self.end = time.monotonic() + self.seconds
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Skip a test that would begin too late."""
         if time.monotonic() > self.end:
             self.left += 1
             pytest.skip("the time of `make quick` is up")
+        self.ran += 1
 
 
 def main() -> int:
@@ -182,6 +193,9 @@ def main() -> int:
     status = pytest.main(["-m", "not slow", "--maxfail=5", *chosen], plugins=[budget])
     if budget.left:
         print(f"quick: {budget.left} tests were left out after {SECONDS:.0f} seconds; `make test` runs them all.")
+    if not budget.ran:
+        print("quick: no test ran.")
+        return 1
     return int(status)
 
 

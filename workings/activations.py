@@ -239,21 +239,28 @@ def softplus_derivative(z: Values) -> Values:
     return sigmoid(z)
 
 
-def tanh_of_softplus(z: Values) -> Values:
-    """is the tanh of the softplus, between 0 and 1"""
-    return np.tanh(softplus(z))
+def exponential(z: Values) -> Values:
+    """is e to the power of z, or of 20 for a larger z"""
+    return np.exp(np.minimum(z, 20))  # beyond 20, the tanh of the softplus rounds to 1
+
+
+def tanh_of_softplus(e: Values) -> Values:
+    """is the tanh of the softplus, which is log(1 + e), between 0 and 1"""
+    return e * (e + 2) / (e * (e + 2) + 2)
 
 
 def mish(z: Values) -> Values:
     """multiplies each value by the tanh of its softplus"""
-    h = tanh_of_softplus(z)
+    e = exponential(z)
+    h = tanh_of_softplus(e)
     return z * h
 
 
 def mish_derivative(z: Values) -> Values:
     """follows from the product rule and the chain rule"""
-    h = tanh_of_softplus(z)
-    return h + z * (1 - h**2) * sigmoid(z)
+    e = exponential(z)
+    h = tanh_of_softplus(e)
+    return h + z * (1 - h**2) * e / (1 + e)
 
 
 def hard_tanh(z: Values) -> Values:

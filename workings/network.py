@@ -22,7 +22,7 @@ from workings.support.notebook import preformatted_html
 from workings.training.callbacks import Callback
 from workings.training.fit import train
 from workings.training.history import History
-from workings.training.parallel.settings import checked_workers
+from workings.training.parallel.parallel_settings import checked_workers
 from workings.training.recipe import Labels, Recipe, Validation
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from workings.play.server import Playground
     from workings.readings.equations import Equations
     from workings.readings.explain import Explanation, Influence
-    from workings.readings.script.settings import Held
+    from workings.readings.script.script_settings import Held
     from workings.readings.translate.translated_code import Translation
     from workings.support.interfaces import Communicator, Executor
-    from workings.training.parallel.settings import Workers
+    from workings.training.parallel.parallel_settings import Workers
 
 
 class Network(Model):
@@ -125,9 +125,12 @@ class Network(Model):
         X : array of shape (n, n_in)
             Inputs; rows are samples.  A sparse matrix of SciPy stays sparse, see
             :mod:`workings.support.sparse`.  A memory-mapped file above 256 MB, or another source of rows, stays on
-            disk, see :class:`workings.RowStream`.
+            disk, see :class:`workings.RowStream`.  Or the path of a ``.npy`` or ``.npz`` file, of a Parquet file, or
+            of a folder of them.
         y : array of shape (n,) or (n, n_out)
-            Targets: labels or numbers, as the loss expects them.
+            Targets: labels or numbers, as the loss expects them.  If ``X`` is a path: another ``.npy`` file, the array
+            ``"y"`` of the ``.npz`` file, or the target column of the table, whose columns are then encoded as
+            :func:`workings.tables.stream` does it.
         optimizer : optimizer
             ``SGD(0.1)``, ``Adam()``, ``Chain(ClipByNorm(1.0), SGD(0.1))``, ``LBFGS()`` …
         epochs : int
@@ -138,8 +141,7 @@ class Network(Model):
             Whether to shuffle the rows before each epoch (a full batch is not shuffled).
         validation : (X, y), float or None
             The validation set, measured after each epoch: given, or a fraction of the rows, drawn at random.
-            Rows with one label each are drawn by class: each class gets its share, rounded up or down, and a
-            class with one row stays in the training set while other classes have enough rows.
+            With one label per row, the split is stratified; a class with a single row stays in the training set.
         sample_weight : array of shape (n,) or None
             A weight for each row; rows of weight 0 are left out, before validation rows are drawn.
         class_weight : dict, "balanced" or None
@@ -151,15 +153,15 @@ class Network(Model):
         running_loss : bool
             Which loss the history records when there are several batches.  True: the mean of the losses of
             the steps, each at its own parameters and with its own dropout, as scikit-learn and Keras record
-            it; it costs nothing.  False: the loss of all rows at the parameters that the epoch began with; it
-            costs a forward pass, about a third of a step.
+            it, at no cost.  False: the loss of all rows at the parameters that the epoch began with.  That costs
+            a forward pass, about a third of a step.
         engine : str
             ``"reference"`` (NumPy), ``"compiled"`` (machine code, needs llvmlite: ``pip install '.[fast]'``), or
             ``"auto"``: compiled where llvmlite is installed and compiling pays off.  ``"jax"`` runs on a GPU or TPU if
-            JAX finds one, else on the CPU (needs JAX: ``pip install '.[jax]'``).  ``history.engine`` says what ran.
+            JAX finds one, else on the CPU (needs JAX: ``pip install '.[jax]'``).  ``history.engine`` names it.
         check : bool
-            Whether to run the doctor's checks before the first step.  Problems are warned of;
-            ``history.diagnosis`` holds all findings.  The steps themselves cost no more.
+            Whether to run the doctor's checks before the first step.  Each problem is a warning;
+            ``history.diagnosis`` holds all findings.  Steps take no longer.
         workers : client, executor, Workers or None
             What computes the steps: a client of Dask, an executor of ``concurrent.futures`` or loky, or
             :class:`workings.Workers` with further settings.  The results do not depend on the number of workers.
@@ -178,18 +180,29 @@ class Network(Model):
         NotCompilableError
             When ``engine="compiled"`` or ``engine="jax"`` and a statement of the network cannot be compiled.
         DivergenceError
-            When a number is not finite; the network has its last finite parameters, or earlier, better ones.
+            When a number is not finite; the network has its last finite parameters, or earlier ones with a lower
+            objective.
         KeyboardInterrupt
             For Ctrl-C before training begins, or pressed twice.  One Ctrl-C during training ends it, and the
             network has the parameters of the last recorded epoch.
-        """
-        from workings.checks.doctor import check_first_step
 
+        Examples
+        --------
+        >>> from workings import Dense, Network, SGD, SquaredError
+        >>> net = Network([Dense(1)], loss=SquaredError(), seed=0)
+        >>> history = net.fit([[0.0], [1.0]], [1.0, 3.0], optimizer=SGD(0.1), epochs=100)
+        >>> net.predict([[2.0]]).round(1).tolist()
+        [5.0]
+        """
         recipe = Recipe(
             optimizer, epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks,
             running_loss, checked_workers(workers, comm),
         )  # fmt: skip
-        return train(self, X, y, recipe, engine=engine, first_look=check_first_step if check else None)
+        if not check:
+            return train(self, X, y, recipe, engine=engine)
+        from workings.checks.doctor import check_first_step
+
+        return train(self, X, y, recipe, engine=engine, first_look=check_first_step)
 
     # -- checks ----------------------------------------------------------------------------
 
@@ -248,7 +261,46 @@ class Network(Model):
         sample_weight: ArrayLike | None = None,
         why: str | None = None,
     ) -> Explanation | Influence:
-        """Show one training step with all its numbers; see :func:`workings.readings.explain.explain`."""
+        """Explain one training step: every equation in words, with its shapes and its numbers.
+
+        Parameters
+        ----------
+        X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
+            The rows of the step; a few rows are easiest to read.
+        optimizer : optimizer or None
+            Also explain its update.
+        row : int or None
+            The row to write out term by term: by default the first; with ``why``, the row that contributes most.
+        unit : int
+            The unit of each layer to write out; the last unit of layers that have fewer.
+        sample_weight : array of shape (n,) or None
+        why : str or None
+            One entry of a parameter, ``"W1[0,2]"``: explain how it affects the objective, path by path.
+
+        Returns
+        -------
+        Explanation, or Influence with ``why``
+            Text when printed, a page in a notebook; ``.save("step.html")`` writes the page.  The network is not
+            trained.
+
+        Raises
+        ------
+        InputError
+            For rows, units or names that do not exist.
+
+        Examples
+        --------
+        >>> from workings import Dense, Network, SquaredError
+        >>> net = Network([Dense(1, weights=[[2.0], [3.0]])], loss=SquaredError(half=True))
+        >>> text = str(net.explain([[1.0, 2.0]], [7.0]))
+        >>> print(text[text.index("  z₁ = X W₁ + b₁") :].partition("    X (1, 2)")[0].rstrip())
+          z₁ = X W₁ + b₁
+            z1 is each unit's weighted sum of its inputs plus its bias.
+
+        See Also
+        --------
+        workings.readings.explain.explain : the function behind this method.
+        """
         from workings.readings.explain import explain
 
         return explain(self, X, y, optimizer=optimizer, row=row, unit=unit, sample_weight=sample_weight, why=why)
@@ -281,8 +333,44 @@ class Network(Model):
     ) -> str:
         """Write the network and its training as one file that needs NumPy alone.
 
-        See :func:`workings.readings.script.script`.  With ``language="javascript"``, the file is a JavaScript module
-        that needs nothing else; see :func:`workings.readings.javascript.javascript`.
+        Parameters
+        ----------
+        optimizer : optimizer or None
+            Without one, the script only predicts, with the network's current parameters.
+        epochs, batch_size, shuffle, validation, sample_weight, class_weight, metrics, callbacks, running_loss :
+            As for ``fit``; the script ends with the same bits as ``fit(..., engine="reference")``.
+        weights : str
+            ``"seed"``: the script draws the network's initial weights.  ``"inline"``: it contains the current
+            parameters.  ``"file"`` or the name of an ``.npz`` file: it reads them from that file.
+        data : (X, y), path, or None
+            Arrays, which the script contains, or the file that it reads: ``.npz``, or ``.csv`` for a table.
+        data_file : str or None
+            For arrays: the ``.npz`` file from which the script reads them.
+        language : str
+            ``"python"``, or ``"javascript"`` for a module that needs nothing else.
+
+        Returns
+        -------
+        str
+            The script.
+
+        Raises
+        ------
+        InputError
+            For settings that a script does not support.
+        ProgramError
+            For a function without available source.
+
+        Examples
+        --------
+        >>> from workings import Dense, Network, SGD, SquaredError
+        >>> net = Network([Dense(1)], loss=SquaredError(), seed=0, n_in=1)
+        >>> "dW1 = X.T @ dz1" in net.script(optimizer=SGD(0.1), epochs=3, batch_size=None)
+        True
+
+        See Also
+        --------
+        workings.readings.script.script, workings.readings.javascript.javascript : the functions behind this method.
         """
         from workings.readings.languages import script_writer
 
@@ -329,7 +417,29 @@ class Network(Model):
 
     @checked_keywords
     def save(self, path: str | Path) -> Path:
-        """Write the network to a safetensors file; see :func:`workings.files.safetensors.save`."""
+        """Write the network to a safetensors file.
+
+        Parameters
+        ----------
+        path : str or Path
+            The file; it is written to a temporary name first, so an existing file is replaced whole or not at all.
+
+        Returns
+        -------
+        Path
+            The file.  ``Network.load`` reads it.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be written, or the network cannot be stored.
+
+        Examples
+        --------
+        >>> from workings import Dense, Network, SquaredError
+        >>> Network([Dense(1)], loss=SquaredError(), n_in=2).save("line.safetensors").name
+        'line.safetensors'
+        """
         from workings.files.safetensors import save
 
         return save(self, path)

@@ -61,6 +61,7 @@ from workings.training.training_data import prepare, stratified
 
 FEWEST_ROWS = 10  # with fewer rows, all are training rows
 LAST_OF_EQUALS = -1e-12  # an epoch that is as good as the best so far replaces it
+FEW_EPOCHS = 5  # whose time is measured
 FLOAT32 = np.finfo(np.float32)
 
 
@@ -209,8 +210,10 @@ class TableRecipe(CheckedKeywords):
         The constant of Adam.
     batch_size : int
         The number of rows in a batch, about; batches are nearly equal.
-    epochs : int
-        The number of epochs.
+    epochs : int or None
+        The number of epochs; None for ``most_epochs``, or as many as ``most_steps`` allows, see ``epochs_for``.
+    most_epochs, fewest_epochs, most_steps : int
+        With many rows, an epoch has many steps, so fewer epochs suffice.
     validation : float
         The share of rows that choose the best epoch.
     own_validation : bool
@@ -248,7 +251,10 @@ class TableRecipe(CheckedKeywords):
     bias_rate: float = field(default=0.1, metadata=number(above=0))
     beta2: float = field(default=0.95, metadata=number(at_least=0, below=1))
     batch_size: int = field(default=256, metadata=whole_number(at_least=1))
-    epochs: int = field(default=256, metadata=whole_number(at_least=1))
+    epochs: int | None = field(default=None, metadata=whole_number(at_least=1, optional=True))
+    most_epochs: int = field(default=256, metadata=whole_number(at_least=1))
+    fewest_epochs: int = field(default=32, metadata=whole_number(at_least=1))
+    most_steps: int = field(default=800, metadata=whole_number(at_least=1))
     validation: float = field(default=0.2, metadata=number(at_least=0, below=1))
     own_validation: bool = True
     missing: str = "fill"
@@ -310,6 +316,17 @@ class TableRecipe(CheckedKeywords):
         size = -(-rows // count)
         return size, -(-rows // size)
 
+    def epochs_for(self, rows: int) -> int:
+        """Return the number of epochs for a number of training rows.
+
+        >>> [REGRESSION.epochs_for(rows) for rows in (800, 4000, 100_000)]
+        [128, 40, 32]
+        """
+        if self.epochs is not None:
+            return self.epochs
+        _, count = self.batches(rows)
+        return min(self.most_epochs, max(self.most_steps // count, self.fewest_epochs))
+
     def network(
         self,
         y: Array,
@@ -339,16 +356,16 @@ class TableRecipe(CheckedKeywords):
         embedding: Sequence[Layer] = (),
     ) -> Recipe:
         """Return the settings of a training with a number of rows, without the validation rows."""
-        size, count = self.batches(rows)
+        (size, count), epochs = self.batches(rows), self.epochs_for(rows)
         monitor = "val_accuracy" if classification else "val_loss"
-        best = EarlyStopping(monitor, patience=self.epochs, min_delta=LAST_OF_EQUALS)
+        best = EarlyStopping(monitor, patience=epochs, min_delta=LAST_OF_EQUALS)
         return Recipe(
-            self.optimizer(self.epochs * count, embedding),
-            self.epochs,
+            self.optimizer(epochs * count, embedding),
+            epochs,
             size,
             callbacks=[best] if is_validated else [],
-            metrics=["accuracy"] if is_validated and classification else (),
             class_weight=class_weight,
+            running_loss=True,  # no forward pass over all training rows after each epoch
         )
 
     def fit_of(
@@ -414,20 +431,21 @@ class TableRecipe(CheckedKeywords):
     def within(
         self, seconds: float, X: Array, y: Array, classes: Array | None, engine: str, fits: int = 1
     ) -> TableRecipe:
-        """Return the recipe with as many epochs as fit into a time, from 8 to its own number; it trains to measure.
+        """Return the recipe with as many epochs as fit into a time, from 8 to its usual number; it trains to measure.
 
         The time is for a number of fits, each of all networks.
         """
         nothing = Draw(np.zeros(0, dtype=np.int64), 0)
         began, engine = time.perf_counter(), self.engine_for(X, y, classes, engine)
-        short, few = replace(self, epochs=1), replace(self, epochs=5)
+        short, few = replace(self, epochs=1), replace(self, epochs=FEW_EPOCHS)
         short.fit_of(X, y, nothing, classes=classes).run(engine)  # which also compiles
         compiled = time.perf_counter()
         few.fit_of(X, y, nothing, classes=classes).run(engine)
         ended = time.perf_counter()
         left = (seconds - (ended - began)) / (fits * self.networks)
-        epochs = int(left / (1.1 * (ended - compiled) / few.epochs))
-        return replace(self, epochs=min(max(epochs, 8), self.epochs))
+        epochs = int(left / (1.1 * (ended - compiled) / FEW_EPOCHS))
+        usual = self.epochs_for(round(len(X) * (1 - self.validation)))
+        return replace(self, epochs=min(max(epochs, 8), usual))
 
     def engine_for(self, X: Array, y: Array, classes: Array | None, engine: str) -> str:
         """Return the name of the engine that trains all epochs of all networks on some rows."""
@@ -437,7 +455,7 @@ class TableRecipe(CheckedKeywords):
         return training.history.engine.split()[0]
 
 
-CLASSIFICATION = TableRecipe("selu", 0.04, epochs=64)
-REGRESSION = TableRecipe("mish", 0.07, epochs=128)
-TD_S_CLASSIFICATION = TableRecipe("selu", 0.04, hidden=(256, 256, 256), networks=1)
-TD_S_REGRESSION = TableRecipe("mish", 0.07, hidden=(256, 256, 256), networks=1, target="none")
+CLASSIFICATION = TableRecipe("selu", 0.04, most_epochs=64)
+REGRESSION = TableRecipe("mish", 0.07, most_epochs=128, most_steps=640)
+TD_S_CLASSIFICATION = TableRecipe("selu", 0.04, hidden=(256, 256, 256), networks=1, epochs=256)
+TD_S_REGRESSION = TableRecipe("mish", 0.07, hidden=(256, 256, 256), networks=1, epochs=256, target="none")

@@ -212,7 +212,7 @@ def check_numbers_of_classes(case: Case) -> Iterator[Finding]:
         "classes-as-numbers",
         f"the targets have only the values {shown}. A regression treats class 1 as if it lay between 0 and 2.",
         "y = np.unique(y, return_inverse=True)[1]  # class numbers\n"
-        + case.code_with_loss("CrossEntropy()", len(values), "use MLPClassifier: model = MLPClassifier().fit(X, y)"),
+        + case.code.with_loss("CrossEntropy()", len(values), "use MLPClassifier: model = MLPClassifier().fit(X, y)"),
     )
 
 
@@ -237,7 +237,7 @@ def check_classes_of_numbers(case: Case) -> Iterator[Finding]:
             "from workings.tables.columns import standard\n"
             "mean_y, spread_y = np.mean(y), np.std(y)\n"
             "y = standard(y, mean_y, spread_y)  # numbers\n"
-            + case.code_with_loss("SquaredError()", 1, "use MLPRegressor: model = MLPRegressor().fit(X, y)"),
+            + case.code.with_loss("SquaredError()", 1, "use MLPRegressor: model = MLPRegressor().fit(X, y)"),
         )
 
 

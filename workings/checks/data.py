@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from workings.checks.comparison import with_balanced_weights
-from workings.checks.evidence import FOLDS, Case, Code, label_numbers, rms, trained_without_hidden
+from workings.checks.evidence import FOLDS, Case, label_numbers, rms, trained_without_hidden
 from workings.checks.findings import Finding, make_finding
 from workings.checks.measures import correlation
+from workings.checks.suggested_code import Code
 from workings.model.model import Model
 from workings.regularizers import L2
 from workings.support.arrays import Array
@@ -131,10 +132,10 @@ def rare_class_finding(case: Case, name: str, measured: str) -> Finding:
     Before a training, nothing can be tried.
     """
     if case.network.is_fresh:
-        return make_finding(name, measured, case.fit_code(class_weight="balanced"))
+        return make_finding(name, measured, case.code.fit(class_weight="balanced"))
     tried = with_balanced_weights(case)
     if tried is not None and tried.helps:
-        return make_finding(name, f"{measured} {tried.measured}", case.fit_code(class_weight="balanced"))
+        return make_finding(name, f"{measured} {tried.measured}", case.code.fit(class_weight="balanced"))
     return make_finding(name, f"{measured} {tried.measured if tried else ''}".strip(), SHARES_FOUND, "note")
 
 
@@ -163,7 +164,7 @@ def check_label_balance(case: Case) -> Iterator[Finding]:
             return
         weight = round(len(case.y) / counts[label] / 2)
         weights = f"sample_weight = np.where(y[:, {label}] > 0, {weight}.0, 1.0)"
-        change = f"{weights}\n{case.fit_code(sample_weight=Code('sample_weight'))}"
+        change = f"{weights}\n{case.code.fit(sample_weight=Code('sample_weight'))}"
         yield make_finding("class-imbalance", measured, change)
 
 
@@ -183,7 +184,7 @@ def check_row_order(case: Case) -> Iterator[Finding]:
             "sorted-rows",
             f"from row to row the class changes {changes} times; in random order it would change about "
             f"{expected:,.0f} times. shuffle is False.",
-            case.new_training_code(shuffle=True),
+            case.code.new_training(shuffle=True),
         )
 
 
@@ -201,7 +202,7 @@ def check_order_of_numbers(case: Case) -> Iterator[Finding]:
             "sorted-rows",
             f"the means of the targets of {size} rows after one another vary by {share:.0%} of the targets' variance; "
             f"in random order it would be about {1 / size:.1%}. shuffle is False.",
-            case.new_training_code(shuffle=True),
+            case.code.new_training(shuffle=True),
         )
 
 

@@ -21,11 +21,11 @@ from workings.checks.evidence import Case
 from workings.checks.findings import Diagnosis, Finding, most_urgent_first
 from workings.checks.known_training import known_training
 from workings.checks.network_design import check_network, check_ten_rows
-from workings.checks.settings import check_settings
 from workings.checks.simpler_models import check_result
 from workings.checks.split import check_split
-from workings.checks.statements import check_program
+from workings.checks.statement_checks import check_program
 from workings.checks.training_progress import check_training
+from workings.checks.unusual_settings import check_settings
 from workings.errors import InputError, WorkingsWarning, count_of
 from workings.model.model import Model, as_weights
 from workings.optimizers import LBFGS, Part
@@ -201,8 +201,8 @@ def run_checks(case: Case, checks: Mapping[str, Check]) -> Diagnosis:
     """Run the checks; leave out findings whose change would only repeat what is there already."""
     with np.errstate(all="ignore"):  # the checks look for numbers that are not finite
         findings = [finding for check in checks.values() for finding in check(case)]
-        findings = [finding for finding in findings if finding.change not in case.present_code]
-    findings = [replace(finding, change=with_imports(finding.change, case.opening)) for finding in findings]
+        findings = [finding for finding in findings if finding.change not in case.code.present]
+    findings = [replace(finding, change=with_imports(finding.change, case.code.opening)) for finding in findings]
     return Diagnosis(most_urgent_first(findings), tuple(checks))
 
 

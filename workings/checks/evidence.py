@@ -1,7 +1,7 @@
 """The evidence for a diagnosis: a network, its data and its training, with the quantities that the checks share.
 
-``Case`` holds them, runs trials on copies, and writes the code of the suggested changes.  The network itself is never
-changed.  The copies take class numbers as targets, whatever the labels of the data are.
+``Case`` holds them and runs trials on copies; its ``code`` writes the code of suggested changes.  The network itself
+is never changed.  The copies take class numbers as targets, whatever the labels of the data are.
 """
 
 from __future__ import annotations
@@ -9,24 +9,23 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, NamedTuple, TypedDict
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from workings.activations import ACTIVATIONS, Activation
-from workings.checks.change_code import Terms
+from workings.activations import Activation
 from workings.checks.known_training import KnownTraining
+from workings.checks.suggested_code import SuggestedCode
 from workings.errors import DivergenceError, WorkingsWarning
-from workings.layers import BatchNorm, Dense, FullyConnected, Layer
+from workings.layers import BatchNorm, Dense, FullyConnected
 from workings.losses import Loss
 from workings.model.model import Model
 from workings.model.targets import more_probable, most_probable
-from workings.optimizers import LBFGS, Adam, Chain, Part
+from workings.optimizers import LBFGS, Adam, Part
 from workings.program.trace import Trace
 from workings.regularizers import Regularizer
-from workings.schedules import Constant, Schedule, schedule_of
 from workings.support.arrays import Array, Values, as_random
 from workings.tables.columns import standardized
 from workings.training.fit import train
@@ -39,14 +38,6 @@ FOLDS = 4  # of the rows, each held out once to judge trials
 FEWEST_ROWS_TO_SPLIT = 40  # ten for each fold
 MOST_WORK = 10**9  # rows times parameters times steps of a trial: a few seconds
 ROWS_TO_OVERFIT = 10  # rows that the network must be able to overfit
-RATES = ("lr", "then", "end", "min_lr")  # the fields of schedules that are rates or schedules
-LATEST_STEP = 10**6  # up to which a schedule that begins with 0 is searched for its highest rate
-
-
-class Code(str):
-    """A piece of code, whose ``repr`` is the code itself."""
-
-    __repr__ = str.__str__
 
 
 class Refitted(NamedTuple):
@@ -246,6 +237,11 @@ class Case:
             return np.inf
         return self.loss_of(self.network, self.validation)
 
+    @functools.cached_property
+    def code(self) -> SuggestedCode:
+        """The code of suggested changes."""
+        return SuggestedCode(self.network, self.training, self.is_full_batch)
+
     # -- trials ----------------------------------------------------------------------------
 
     def trial(self, network: Model, optimizer: Part, steps: int, rows: Rows) -> tuple[Model, Array]:
@@ -277,147 +273,6 @@ class Case:
         if self.network.loss.reduction == "sum" or not self.is_full_batch:
             return self.all_rows.some(max(MOST_ROWS, 4 * self.batch_size))
         return self.rows
-
-    # -- code of the suggested changes -----------------------------------------------------
-
-    @property
-    def terms(self) -> Terms | None:
-        """The terms of the interface in use, if it is not ``Network``."""
-        return self.training.terms
-
-    @property
-    def opening(self) -> str:
-        """Code that assigns ``net``, for interfaces without an object of this name."""
-        return self.training.opening if self.terms is None else self.terms.opening
-
-    def new_training_code(self, **changed: object) -> str:
-        """Write a training from new initial parameters, with some settings changed.
-
-        A network whose statements were edited goes on from its parameters: code cannot make it again.
-        """
-        if self.terms is not None or self.network.edits:
-            return self.fit_code(**changed)
-        return f"{self.network_code()}\n{self.fit_code(**changed)}"
-
-    def fit_code(self, **changed: object) -> str:
-        """Write the training as a line of code, with some settings changed."""
-        if self.terms is not None:
-            return self.terms.trained(changed)
-        settings: dict[str, Any] = {
-            "optimizer": self.recipe.optimizer,
-            "epochs": self.recipe.epochs,
-            **self.known_settings,
-            **changed,
-        }
-        others = [name for name in self.training.given if name != "running_loss"]
-        if "<" in repr(settings["optimizer"]):  # a schedule that is a function cannot be printed as code
-            settings["optimizer"] = with_rate(settings["optimizer"], rate_of(settings["optimizer"]))
-            others.append("schedule")
-        comment = f"  # and your {', '.join(others)}" if others else ""
-        arguments = ", ".join(f"{name}={value!r}" for name, value in settings.items())
-        return f"history = net.fit(X, y, {arguments}){comment}"
-
-    @property
-    def known_settings(self) -> dict[str, object]:
-        """The known settings of ``fit`` that differ from the defaults and can be printed as code."""
-        recipe, known = self.recipe, self.training.known
-        settings: dict[str, object] = {name: getattr(recipe, name) for name in ("optimizer", "epochs") if name in known}
-        if "batch_size" in known:
-            settings["batch_size"] = None if self.is_full_batch else recipe.batch_size
-        if not recipe.shuffle and not self.is_full_batch:
-            settings["shuffle"] = False
-        if recipe.class_weight is not None:
-            settings["class_weight"] = recipe.class_weight
-        if "running_loss" in self.training.given:
-            settings["running_loss"] = True
-        return settings
-
-    @property
-    def present_code(self) -> tuple[str, ...]:
-        """The code of the network and its training as they are; a change must differ from it."""
-        return (self.network_code(), self.fit_code()) if self.training.has_optimizer else (self.network_code(),)
-
-    def more_epochs_code(self, epochs: int) -> str:
-        """Write code for a number of further epochs."""
-        if self.terms is not None:
-            return self.terms.more_epochs(epochs)
-        return f"{self.fit_code(epochs=epochs)}  # continues from the current parameters"
-
-    def longer_code(self, times: int = 5) -> str:
-        """Write code for a training with the usual learning rate and more epochs."""
-        before = self.optimizer.links[:-1] if isinstance(self.optimizer, Chain) else ()
-        optimizer = Chain(*before, Adam(1e-2)) if before else Adam(1e-2)
-        epochs = max(times * self.recipe.epochs if "epochs" in self.training.known else 0, 200)
-        return self.fit_code(optimizer=optimizer, epochs=epochs)
-
-    def network_code(
-        self, layers: Sequence[Layer | Code] | None = None, regularizers: Sequence[Regularizer] | None = None
-    ) -> str:
-        """Write the network as a line of code, with other layers or regularizers."""
-        network = self.network
-        parts = network.layers if layers is None else layers
-        penalties = network.regularizers if regularizers is None else regularizers
-        in_terms = None if self.terms is None else self.terms.changed_network(network, parts, penalties)
-        if in_terms is not None:
-            return in_terms
-        layer_codes = ", ".join(self.layer_code(layer) for layer in parts)
-        penalty_codes = ", ".join(self.penalty_code(penalty) for penalty in penalties)
-        loss = repr(network.loss) if of_the_library(network.loss) else "net.loss"
-        penalty = f", regularizer=[{penalty_codes}]" if penalties else ""
-        dtype = f', dtype="{network.dtype}"' if network.dtype_given or network.dtype == np.float32 else ""
-        return f"net = Network([{layer_codes}], loss={loss}{penalty}, seed={seed_code(network)}{dtype})"
-
-    def code_with_loss(self, loss: str, n_out: int, of_estimator: str) -> str:
-        """Write the network with another loss and number of outputs; an estimator is changed as ``of_estimator`` says.
-
-        Its last layer has no activation.
-        """
-        if self.terms is not None:
-            return f"# {of_estimator}"
-        layer_codes = ", ".join([*map(self.layer_code, self.network.layers[:-1]), f"Dense({n_out})"])
-        return f"net = Network([{layer_codes}], loss={loss}, seed={seed_code(self.network)})"
-
-    def layer_code(self, layer: Layer | Code) -> str:
-        """Write a layer as code; refer to a layer of ``net`` if its ``repr`` does not define it completely."""
-        layers = self.network.layers
-        kept = [i for i, own in enumerate(layers) if own is layer]
-        if kept and not says_all(layer):
-            return f"net.layers[{kept[0]}]"
-        if isinstance(layer, FullyConnected) and not is_named(layer):
-            place = next(i for i, own in enumerate(layers) if own.activation_function is layer.activation_function)
-            bias = "" if layer.bias else ", bias=False"
-            return f"{type(layer).__name__}({layer.units}, net.layers[{place}].activation{bias})"
-        return repr(layer)
-
-    def penalty_code(self, regularizer: object) -> str:
-        """Write a regularizer as code."""
-        kept = [i for i, own in enumerate(self.network.regularizers) if own is regularizer]
-        return f"net.regularizers[{kept[0]}]" if kept and not of_the_library(regularizer) else repr(regularizer)
-
-
-def of_the_library(thing: object) -> bool:
-    """Whether the class of an object belongs to this library, so that users can import it."""
-    return type(thing).__module__.split(".")[0] == "workings"
-
-
-def is_named(layer: Layer) -> bool:
-    """Whether the layer's activation is a registered one, which its name identifies."""
-    return ACTIVATIONS.get(layer.activation_function.name) == layer.activation_function
-
-
-def says_all(layer: Layer | Code) -> bool:
-    """Whether the ``repr`` of a layer defines it completely."""
-    if isinstance(layer, str) or not of_the_library(layer) or not is_named(layer):
-        return False
-    if isinstance(layer, FullyConnected):
-        return layer.weights is None and layer.biases is None
-    return not isinstance(layer, BatchNorm) or layer == BatchNorm(layer.activation)
-
-
-def seed_code(network: Model) -> str:
-    """Write the network's seed as code; 0 if it is not known."""
-    made = network.rng_made or "0"
-    return made.removeprefix("np.random.default_rng(").removesuffix(")") if "default_rng" in made else made
 
 
 def remade(
@@ -513,62 +368,9 @@ def score_of(network: Model, rows: Rows) -> float:
     return network.targets.score(rows.y, p, rows.weights)
 
 
-def with_rate(optimizer: Part, lr: float) -> Part:
-    """Return the same optimizer with another initial learning rate; a schedule keeps its kind if possible."""
-    if isinstance(optimizer, Chain):
-        return Chain(*optimizer.links[:-1], with_rate(optimizer.links[-1], lr))
-    known = rate_of(optimizer)
-    factor = lr / known if known > 0 else np.inf
-    return replace(optimizer, lr=scaled(optimizer.lr, factor, lr))  # type: ignore[attr-defined,call-arg]
-
-
-def scaled(rate: object, factor: float, otherwise: float) -> Any:
-    """Multiply a rate or schedule by a factor; a custom function becomes a constant rate, ``otherwise``."""
-    if factor == 1 and not callable(rate):
-        return rate
-    if isinstance(rate, (int, float)):
-        return twelve_digits(otherwise)
-    if not is_dataclass(rate) or isinstance(rate, type) or not 0 < factor < np.inf:
-        return otherwise
-    held = {f.name: getattr(rate, f.name) for f in fields(rate) if f.name in RATES}
-    changed = {
-        name: scaled(value, factor, value * factor if isinstance(value, (int, float)) else otherwise)
-        for name, value in held.items()
-    }
-    return replace(rate, **changed) if changed else otherwise
-
-
-def with_constant_rate(optimizer: Part, t: int) -> Part:
-    """Return the same optimizer with the learning rate that its schedule has at step ``t``, from now on."""
-    if isinstance(optimizer, Chain):
-        return Chain(*optimizer.links[:-1], with_constant_rate(optimizer.links[-1], t))
-    schedule = optimizer.schedule
-    if schedule is None or isinstance(schedule, Constant):
-        return optimizer
-    rate = float(schedule(t))
-    return replace(optimizer, lr=twelve_digits(rate)) if rate > 0 else optimizer  # type: ignore[call-arg]
-
-
 def row_losses(network: Model, rows: Rows) -> Array:
     """Compute the loss of each row, times its weight, without penalties."""
     bare = copied(network).without(regularizers=True)
     X, y = rows.X.astype(bare.dtype), rows.y.astype(bare.dtype)
     losses = np.array([bare.measure(X[i : i + 1], y[i : i + 1], None)[0] for i in range(len(X))])
     return losses if rows.weights is None else losses * rows.weights
-
-
-def twelve_digits(value: float) -> float:
-    """Round a number to twelve significant digits, to remove rounding errors."""
-    return float(f"{value:.12g}")
-
-
-def rate_of(optimizer: Part) -> float:
-    """Return the initial learning rate of an optimizer, or the highest one if its schedule begins with 0."""
-    schedule = schedule_of(optimizer.schedule)
-    initial = float(schedule(0))
-    if initial > 0:
-        return initial
-    if isinstance(schedule, Schedule):
-        return schedule.lr
-    later = np.unique(np.geomspace(1, LATEST_STEP, 200).astype(int))
-    return max(float(schedule(int(t))) for t in later)

@@ -15,7 +15,6 @@ import numpy as np
 from workings.checks.comparison import as_trained, loss_gain, with_layers
 from workings.checks.evidence import (
     Case,
-    Code,
     copied,
     remade,
     rms,
@@ -24,6 +23,7 @@ from workings.checks.evidence import (
     without_dropout_and_penalties,
 )
 from workings.checks.findings import Finding, make_finding
+from workings.checks.suggested_code import Code
 from workings.layers import BatchNorm, Dense, FullyConnected, Layer, number_layers
 from workings.model.model import Model
 from workings.optimizers import Adam
@@ -71,7 +71,7 @@ def check_last_activation(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "second-link",
             f"the last layer is {last!r}, and {type(loss).__name__} applies its own activation after it.",
-            case.network_code([*case.network.layers[:-1], Dense(case.network.n_out)]),
+            case.code.of_network([*case.network.layers[:-1], Dense(case.network.n_out)]),
         )
 
 
@@ -89,7 +89,7 @@ def check_output_range(case: Case) -> Iterator[Finding]:
             "output-range",
             f"the targets range from {case.y.min():.3g} to {case.y.max():.3g}, but {activation.name} gives values "
             f"{values}.",
-            case.network_code([*case.network.layers[:-1], Dense(case.network.n_out)]),
+            case.code.of_network([*case.network.layers[:-1], Dense(case.network.n_out)]),
         )
 
 
@@ -107,7 +107,7 @@ def check_hidden_activations(case: Case) -> Iterator[Finding]:
         harms = before is not None and loss_gain(before, with_layers(case, [*nonlinear, last])).mean < 0
         if harms:
             measured += " With activations, the loss of held-out rows is higher: a linear function is enough here."
-        yield make_finding("no-bend", measured, case.network_code([last] if harms else [*nonlinear, last]))
+        yield make_finding("no-bend", measured, case.code.of_network([last] if harms else [*nonlinear, last]))
 
 
 def is_linear_dense(layer: Layer) -> bool:
@@ -175,8 +175,8 @@ def check_gains(case: Case, start: Model) -> Iterator[Finding]:
 
 def with_default_weights(case: Case) -> str:
     """Return code for the network with the default initial weights."""
-    code = case.network_code([remade(x) if isinstance(x, FullyConnected) else x for x in case.network.layers])
-    return f"{code}  # with new initial weights" if code in case.present_code else code
+    code = case.code.of_network([remade(x) if isinstance(x, FullyConnected) else x for x in case.network.layers])
+    return f"{code}  # with new initial weights" if code in case.code.present else code
 
 
 def derivatives_of(case: Case, network: Model) -> Iterator[tuple[str, Array, float]]:
@@ -211,7 +211,7 @@ def check_units(case: Case) -> Iterator[Finding]:
                 "saturated-units",
                 f"for {flat:.0%} of the values of {layer!r}, the activation's derivative is below a tenth of its "
                 f"maximum.",
-                case.network_code(with_activation(case, number, "relu")),
+                case.code.of_network(with_activation(case, number, "relu")),
             )
 
 
@@ -226,7 +226,7 @@ def dead_units_finding(case: Case, number: str, share: float, when: str) -> Find
         "dead-units",
         f"{share:.0%} of the units of {dense_layer(case, number)!r} (W{number}) have derivative 0 for every row "
         f"{when}.",
-        case.network_code(with_activation(case, number, "leaky_relu")),
+        case.code.of_network(with_activation(case, number, "leaky_relu")),
     )
 
 
@@ -264,13 +264,13 @@ def check_gradient_sizes(case: Case) -> Iterator[Finding]:
 def with_relu_or_batch_norm(case: Case) -> str:
     """Return code for the network with ReLU, or with batch normalization if it has ReLU already."""
     *hidden, last = case.network.layers
-    code = case.network_code(
+    code = case.code.of_network(
         [*(remade(x, activation="relu") if isinstance(x, FullyConnected) else x for x in hidden), last]
     )
-    if code not in case.present_code:
+    if code not in case.code.present:
         return code
     pairs = [(Dense(x.units), BatchNorm(x.activation)) if isinstance(x, FullyConnected) else (x,) for x in hidden]
-    return case.network_code([*itertools.chain(*pairs), last])
+    return case.code.of_network([*itertools.chain(*pairs), last])
 
 
 def check_starting_loss(case: Case, start: Model) -> Iterator[Finding]:
@@ -301,9 +301,9 @@ def starting_at_constant_prediction(case: Case) -> tuple[list[Layer], str]:
     """Return layers with default weights, or with a last layer that starts at a constant prediction, and their code."""
     *hidden, last = case.network.layers
     usual = [remade(x) if isinstance(x, FullyConnected) else x for x in (*hidden, last)]
-    code = case.network_code(usual)
+    code = case.code.of_network(usual)
     if (
-        code not in case.present_code
+        code not in case.code.present
         or not isinstance(last, FullyConnected)
         or last.activation_function.name != "identity"
     ):
@@ -312,7 +312,7 @@ def starting_at_constant_prediction(case: Case) -> tuple[list[Layer], str]:
     biases = np.average(case.y, axis=0, weights=case.all_rows.weights) if at_mean else None
     mean = ", biases=np.atleast_1d(np.mean(y, axis=0))" if at_mean else ""
     bias = "" if last.bias else ", bias=False"
-    code = case.network_code([*hidden, Code(f'Dense({last.units}, weights="zeros"{mean}{bias})')])
+    code = case.code.of_network([*hidden, Code(f'Dense({last.units}, weights="zeros"{mean}{bias})')])
     return [*hidden, Dense(last.units, weights="zeros", biases=biases, bias=last.bias)], code
 
 
@@ -347,5 +347,5 @@ def check_ten_rows(case: Case) -> Iterator[Finding]:
     yield make_finding(
         "cannot-overfit",
         f"after 1,200 steps of Adam on {len(case.ten_rows.X)} rows alone, the network {what}.",
-        case.network_code([*wider, last]),
+        case.code.of_network([*wider, last]),
     )

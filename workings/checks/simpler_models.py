@@ -65,7 +65,7 @@ def check_classes(case: Case) -> Iterator[Finding]:
         measured = f"of {len(labels):,} rows, {rows:,} are of class {shown}, but it is predicted for none."
         own_weights = isinstance(case.recipe.class_weight, Mapping)  # they may be the reason
         if case.is_weighted:
-            change = case.fit_code(class_weight="balanced") if own_weights else case.longer_code()
+            change = case.code.fit(class_weight="balanced") if own_weights else case.code.longer()
             yield make_finding("class-never-predicted", measured, change)
         else:
             yield rare_class_finding(case, "class-never-predicted", measured)
@@ -91,7 +91,7 @@ def no_better_than_one_answer(case: Case, measured: str) -> Iterator[Finding]:
     """Report a network no better than a constant prediction; advise longer training if held-out rows confirm it."""
     longer = longer_training(case)
     if longer is None or longer.gain.is_better:
-        change = case.longer_code() if longer is None else longer.change
+        change = case.code.longer() if longer is None else longer.change
         yield make_finding("no-better-than-one-answer", measured, change)
         return
     yield make_finding(
@@ -155,7 +155,7 @@ def longer_training(case: Case) -> Trial | None:
         return None
     steps = further_steps(case, ending_of(case)) if is_cut_short(case) else many_steps(case)
     after, epochs = trained_further(case, tried, steps), epochs_of(case, steps)
-    return trial_of(before, after, f"{epochs} more epochs of Adam", case.fit_code(optimizer=tried, epochs=epochs))
+    return trial_of(before, after, f"{epochs} more epochs of Adam", case.code.fit(optimizer=tried, epochs=epochs))
 
 
 def is_cut_short(case: Case) -> bool:
@@ -193,9 +193,9 @@ def adam_after(links: Sequence[Part]) -> Part:
 def without_hidden(case: Case, before: HeldOut) -> Trial:
     """Try a model without hidden layers, trained with Adam until it hardly changes."""
     layers, tried, steps = output_layers(case.network), optimizer_for_other_layers(case), many_steps(case)
-    code = case.network_code(layers)
-    if case.terms is None:
-        code += f"\n{case.fit_code(optimizer=tried, epochs=epochs_of(case, steps))}"
+    code = case.code.of_network(layers)
+    if case.code.terms is None:
+        code += f"\n{case.code.fit(optimizer=tried, epochs=epochs_of(case, steps))}"
     after = with_layers(case, layers, tried, steps)
     return trial_of(before, after, f"{epochs_of(case, steps)} epochs of Adam without hidden layers", code)
 
@@ -208,7 +208,7 @@ def more_units(case: Case, before: HeldOut) -> Trial | None:
         return None
     widened = (remade(x, max(4 * x.units, ENOUGH_UNITS)) if isinstance(x, FullyConnected) else x for x in hidden)
     wider = [*widened, last]
-    return trial_of(before, with_layers(case, wider), "more hidden units", case.network_code(wider))
+    return trial_of(before, with_layers(case, wider), "more hidden units", case.code.of_network(wider))
 
 
 def output_layers(network: Model) -> list[Layer]:

@@ -58,12 +58,12 @@ def held_out_code(case: Case) -> str:
     If no callback could use the validation rows, the network itself is right, and a second one measures in its place:
     trained without these rows, the network would only be worse.
     """
-    if case.terms is not None or case.network.edits or "callbacks" in case.training.given:
-        return f"{case.new_training_code(validation=0.2)}  # holds out rows of X itself"
-    second = case.network_code().replace("net = ", "second = ", 1)
+    if case.code.terms is not None or case.network.edits or "callbacks" in case.training.given:
+        return f"{case.code.new_training(validation=0.2)}  # holds out rows of X itself"
+    second = case.code.of_network().replace("net = ", "second = ", 1)
     return (
         f"{second}  # the same network, to measure with rows of X itself; net is trained on all rows\n"
-        f"{case.fit_code(validation=0.2).replace('net.fit(', 'second.fit(', 1)}"
+        f"{case.code.fit(validation=0.2).replace('net.fit(', 'second.fit(', 1)}"
     )
 
 

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from workings.checks.curvature import sharpness
-from workings.checks.evidence import Case, FitArguments, copied, given, rate_of
+from workings.checks.evidence import Case, FitArguments, copied, given
 from workings.checks.findings import Finding, make_finding
+from workings.checks.rates import rate_of
 from workings.errors import DivergenceError
 from workings.model.model import Model
 from workings.optimizers import SGD
@@ -49,7 +50,7 @@ def check_stability(case: Case) -> Iterator[Finding]:
         f"{2 / lr:.4g}. With a smaller rate the objective "
         f"settles at {loss_there:.6g}, where the curvature is {curvature_there:.4g}. The largest learning rate that "
         f"settles is {rate:.4g}.",
-        case.fit_code(optimizer=SGD(two_digits(0.95 * rate))),
+        case.code.fit(optimizer=SGD(two_digits(0.95 * rate))),
     )
 
 

@@ -15,19 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workings.checks.comparison import as_trained, loss_gain, trained_further
-from workings.checks.evidence import (
-    MOST_WORK,
-    Case,
-    Code,
-    Refitted,
-    copied,
-    rate_of,
-    score_of,
-    trace_of,
-    twelve_digits,
-    with_constant_rate,
-    with_rate,
-)
+from workings.checks.evidence import MOST_WORK, Case, Refitted, copied, score_of, trace_of
 from workings.checks.findings import Finding, make_finding
 from workings.checks.network_design import (
     DEAD_AT_END,
@@ -37,7 +25,9 @@ from workings.checks.network_design import (
     derivatives_of,
     tolerated_dead_share,
 )
+from workings.checks.rates import rate_of, twelve_digits, with_constant_rate, with_rate
 from workings.checks.stability import LAST, check_stability
+from workings.checks.suggested_code import Code
 from workings.model.model import Model
 from workings.optimizers import SGD, Adam, Chain, Part
 from workings.regularizers import Regularizer
@@ -85,7 +75,7 @@ def check_finite(case: Case) -> Iterator[Finding]:
         used = case.step_optimizer
         optimizer = SGD(0.01) if used is None else with_rate(used, rate_of(used) / 10)
         measured = f"training {case.training.stopped or 'gave a loss that is not finite'}."
-        yield make_finding("not-finite", measured, case.new_training_code(optimizer=optimizer))
+        yield make_finding("not-finite", measured, case.code.new_training(optimizer=optimizer))
 
 
 def check_learning_rate(case: Case) -> Iterator[Finding]:
@@ -140,7 +130,7 @@ def check_large_rate(case: Case, start: Model, optimizer: Part) -> Iterator[Find
             "learning-rate-too-large",
             f"{how} the objective from {first:.4g} to {end} with the learning rate {lr:g}; "
             f"about {STEPS} steps with {lr / divisor:g} take it to {lowest:.4g}.",
-            case.new_training_code(optimizer=with_rate(optimizer, lr / divisor)),
+            case.code.new_training(optimizer=with_rate(optimizer, lr / divisor)),
         )
 
 
@@ -172,7 +162,7 @@ def check_small_rate(case: Case, start: Model, optimizer: Part, ratio: float) ->
             "learning-rate-too-small",
             f"the first update is {ratio:.1e} times the weights; about 1e-3 is usual. {STEPS} steps with {factor:,} "
             f"times the rate take the objective from {first:.4g} to {lowest:.4g}; this rate takes it to {here:.4g}.",
-            case.fit_code(optimizer=with_rate(optimizer, factor * lr)),
+            case.code.fit(optimizer=with_rate(optimizer, factor * lr)),
         )
 
 
@@ -204,7 +194,7 @@ def check_loss_curve(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "rising-loss",
             f"the objective was {losses[0]:.4g} in the first epoch and {final_level(losses):.4g} in the last ones.",
-            case.new_training_code(optimizer=slower),
+            case.code.new_training(optimizer=slower),
         )
     if len(losses) < 10 or oscillation_size(losses) <= 0.3 or final_level(losses) <= 0.05 * losses[0]:
         return
@@ -212,7 +202,7 @@ def check_loss_curve(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "oscillation",
             f"the objective often rose in the last epochs; the median rise was {oscillation_size(losses):.0%}.",
-            case.new_training_code(optimizer=slower),
+            case.code.new_training(optimizer=slower),
         )
 
 
@@ -306,7 +296,7 @@ def attempts(case: Case, ending: Ending) -> Iterator[tuple[Ending, int]]:
 
 def trained_with(case: Case, optimizer: Part, epochs: int) -> str:
     """Return code for further epochs with another optimizer."""
-    return case.fit_code(optimizer=optimizer, epochs=epochs)
+    return case.code.fit(optimizer=optimizer, epochs=epochs)
 
 
 def further_steps(case: Case, ending: Ending | None) -> int:
@@ -353,7 +343,7 @@ def ending_of(case: Case) -> Ending | None:
     if optimizer is None or not done:
         return None
     if case.stopped_early:
-        return None if case.terms is not None else end_by_patience(case, with_constant_rate(optimizer, done))
+        return None if case.code.terms is not None else end_by_patience(case, with_constant_rate(optimizer, done))
     if not case.training.stopped.startswith("all"):
         return None
     rates = np.asarray(case.columns.get("lr") or [rate_of(optimizer)])
@@ -378,7 +368,7 @@ def end_by_patience(case: Case, optimizer: Part) -> Ending:
         f"training stopped after {len(case.losses)} epochs: {case.training.stopped}. ",
         optimizer,
         "",
-        lambda n: case.new_training_code(epochs=max(5 * n, case.recipe.epochs), validation=0.2, callbacks=callbacks),
+        lambda n: case.code.new_training(epochs=max(5 * n, case.recipe.epochs), validation=0.2, callbacks=callbacks),
         patience_of(case) <= SHORT_PATIENCE,
     )
 
@@ -391,7 +381,7 @@ def decayed(case: Case, rates: Array) -> str:
 
 def end_by_schedule(case: Case, finding: str, measured: str, optimizer: Part, how: str) -> Ending:
     """Return the end of a training whose schedule made its last steps useless; another rate continues it."""
-    return Ending(finding, measured, optimizer, how, lambda epochs: case.fit_code(optimizer=optimizer, epochs=epochs))
+    return Ending(finding, measured, optimizer, how, lambda epochs: case.code.fit(optimizer=optimizer, epochs=epochs))
 
 
 def end_of_epochs(case: Case, optimizer: Part) -> Ending:
@@ -399,8 +389,8 @@ def end_of_epochs(case: Case, optimizer: Part) -> Ending:
 
     def code(epochs: int) -> str:
         if optimizer is case.optimizer:
-            return case.more_epochs_code(epochs)
-        return case.fit_code(optimizer=optimizer, epochs=epochs)
+            return case.code.more_epochs(epochs)
+        return case.code.fit(optimizer=optimizer, epochs=epochs)
 
     return Ending("still-falling", "", optimizer, "", code, is_cut_short=False)
 
@@ -455,7 +445,7 @@ def check_regularizer(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "strong-regularizer",
             f"{effect}, and the loss {loss:.4g} is hardly below the {case.constant_loss:.4g} of a constant prediction.",
-            case.network_code(regularizers=[with_weaker_penalty(r) for r in network.regularizers]),
+            case.code.of_network(regularizers=[with_weaker_penalty(r) for r in network.regularizers]),
         )
 
 
@@ -481,7 +471,7 @@ def check_weight_decay(case: Case) -> Iterator[Finding]:
             "strong-regularizer",
             f"the weight decay takes {decay:.0%} off every parameter in each step. After about {AGAIN * STEPS} steps "
             f"the objective is {here:.4g}; with a hundredth of the decay it is {there:.4g}.",
-            case.new_training_code(optimizer=weaker),
+            case.code.new_training(optimizer=weaker),
         )
 
 
@@ -509,5 +499,5 @@ def check_overfitting(case: Case) -> Iterator[Finding]:
             "overfitting",
             f"the validation loss was {val_loss.min():.4g} after epoch {best} and {end:.4g} at the end, {rise:.0f} % "
             f"higher. Meanwhile the objective fell from {case.losses[best]:.4g} to {case.losses[-1]:.4g}.",
-            case.new_training_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
+            case.code.new_training(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
         )

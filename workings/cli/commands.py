@@ -17,13 +17,13 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from workings import files
-from workings.checks.evidence import with_rate
 from workings.checks.findings import Diagnosis
+from workings.checks.rates import with_rate
 from workings.cli import table_models, table_streams
 from workings.cli.console import PlainTyper, console, output, plain_errors
 from workings.cli.model_description import described_or_loaded
 from workings.cli.play import play
-from workings.cli.sweep import sweep_table
+from workings.cli.sweep_command import sweep_table
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import PLAIN_OPTIONS, Plan, TableSource
 from workings.cli.terminal import (
@@ -36,7 +36,7 @@ from workings.cli.terminal import (
 )
 from workings.errors import DivergenceError, InputError, ReportError, count_of, unknown_name
 from workings.experiments.figures import Figure
-from workings.experiments.report import Settings
+from workings.experiments.report import ExperimentSettings
 from workings.experiments.tasks import Task
 from workings.museum.rooms import show
 from workings.network import Network
@@ -45,6 +45,7 @@ from workings.readings.languages import LANGUAGES
 from workings.readings.script import save_script
 from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.escaping import visible
+from workings.table_recipe import CLASSIFICATION, REGRESSION
 from workings.tables.embedding import EMBEDDINGS
 from workings.tables.files import READERS, TextOptions
 from workings.tables.preprocessing import treatment_of_gaps
@@ -72,7 +73,7 @@ DecimalOption = Annotated[
     str | None, typer.Option(help="CSV: decimal sign, '.' or ',', where a number such as 1,234 has two readings")
 ]
 DelimiterOption = Annotated[
-    str | None, typer.Option(help="CSV: character between columns (default: comma, semicolon or tab, as in line 1)")
+    str | None, typer.Option(help="CSV: character between columns (default: detected from line 1)")
 ]
 EncodingOption = Annotated[str | None, typer.Option(help="CSV: encoding, such as cp1252 (default: UTF-8)")]
 SheetOption = Annotated[str | None, typer.Option(help="Excel: name of the sheet, if there are several")]
@@ -92,11 +93,14 @@ DropOption = Annotated[
 ]
 UseOption = Annotated[
     list[str] | None,
-    typer.Option(help="Columns to use that would be left out: identifiers, constant or nearly empty ones"),
+    typer.Option(help="Keep these columns, even if they are identifiers, constant or nearly empty"),
 ]
 MaxCategoriesOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Most categories of a column; the rarest are encoded as zeros (default: 50 if too many)"),
+    typer.Option(
+        min=1,
+        help="Maximum number of categories per column; rarer ones become zeros (default: 50 for columns with many)",
+    ),
 ]
 PlainOption = Annotated[
     bool, typer.Option("--plain", help="Train a plain network: 32 and 16 ReLU units, Adam, early stopping")
@@ -106,7 +110,8 @@ EpochsOption = Annotated[
     typer.Option(
         min=1,
         show_default=False,
-        help="Number of epochs; plain: the maximum (default: 256 for the recipe, 200 for a plain network)",
+        help=f"Number of epochs; plain: the maximum (default: up to {CLASSIFICATION.most_epochs} for classes, "
+        f"{REGRESSION.most_epochs} for numbers; plain: 200)",
     ),
 ]
 DatesOption = Annotated[
@@ -188,7 +193,7 @@ def run(
             writable_folder(out / name)
         for name in names:
             show = functools.partial(progress_bar, progress, name)
-            settings = Settings(out / name, seed, engine, data, show, fetch)
+            settings = ExperimentSettings(out / name, seed, engine, data, show, fetch)
             began = time.monotonic()
             try:
                 found[name] = importlib.import_module(f"workings.experiments.{name}").run(settings)
@@ -275,10 +280,13 @@ def train(
         float, typer.Option(help="Fraction of the rows used only to score the trained network (0: none)")
     ] = 0.0,
     group: Annotated[
-        str | None, typer.Option(help="Column of groups, such as patients: a group's rows are never split; no feature")
+        str | None,
+        typer.Option(
+            help="Column of groups, such as patients: rows of a group stay together; the column is no feature"
+        ),
     ] = None,
     time_order: Annotated[
-        str | None, typer.Option(help="Column of times: the latest rows are for testing and validation")
+        str | None, typer.Option(help="Column of times: the latest rows become test and validation rows")
     ] = None,
     folds: Annotated[
         int, typer.Option(help="Number of folds of a cross-validation, whose predictions are written (0: none)")
@@ -288,7 +296,7 @@ def train(
         typer.Option(min=0, help="Plain: epochs without a better validation loss before training ends"),
     ] = 20,
     l2: Annotated[float, typer.Option(min=0, help="Plain: L2 penalty λ, as in λ/2 · sum of the squared weights")] = 0.0,
-    dropout: Annotated[float, typer.Option(min=0, help="Plain: dropout rate of each hidden layer, from 0 to 1")] = 0.0,
+    dropout: Annotated[float, typer.Option(min=0, help="Plain: dropout rate of each hidden layer, below 1")] = 0.0,
     balanced: Annotated[bool, typer.Option(help="Weight classes inversely to their frequency")] = False,
     missing: MissingOption = None,
     impute: ImputeOption = False,
@@ -393,6 +401,9 @@ def sweep(
         int | None, typer.Option(min=2, help="Successive halving: keep the best 1/N, train N times as long, and so on")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Number of processes")] = 1,
+    recipe: Annotated[
+        bool, typer.Option(help="Also train the recipe for tables, which `workings train` uses, and compare the scores")
+    ] = True,
     loss: Annotated[str, typer.Option(help="Loss, or auto")] = "auto",
     epochs: Annotated[int, typer.Option(min=1, help="Maximum number of epochs")] = 200,
     validation: Annotated[float, typer.Option(help="Fraction of the rows used for validation")] = 0.2,
@@ -454,6 +465,7 @@ def sweep(
         text = sweep_table(
             source, plan, {name: text for name, text in options.items() if text},
             out or Path("workings-sweeps") / stem, seeds=seeds, samples=samples, halving=halving, jobs=jobs,
+            with_recipe=recipe,
             progress=lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
         )  # fmt: skip
         output.print(text, highlight=False, soft_wrap=True, markup=False)
@@ -664,7 +676,7 @@ def explain(
             X, y = table_models.load_rows(network, rows)
             batch, step_optimizer = batch or 8, optimizer_named(optimizer or "sgd", lr)
         if row is not None and row >= len(X):
-            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, count_of from 0.")
+            raise InputError(f"There is no row {row}: the data have {len(X):,} rows, counted from 0.")
         indices = batch_rows(len(X), batch, row, spread=not is_experiment)
         at = None if row is None else indices.index(row)
         explanation = network.explain(X[indices], y[indices], row=at, unit=unit, optimizer=step_optimizer, why=why)
@@ -734,7 +746,8 @@ def script(
         int | None, typer.Option(min=0, max=LARGEST_SEED, help="Experiment only: random seed (default: the tutorial's)")
     ] = None,
     language: Annotated[
-        str, typer.Option(help=f"Language of the script: {' or '.join(LANGUAGES)}; a JavaScript module has no rows")
+        str,
+        typer.Option(help=f"Language of the script: {' or '.join(LANGUAGES)}; JavaScript gets no rows"),
     ] = "python",
 ) -> None:
     """Write a network as one Python script that needs only NumPy, or as one JavaScript module.
@@ -812,8 +825,8 @@ def doctor(
 
     `workings doctor moons` trains the network of a tutorial and diagnoses it.
 
-    `workings doctor flowers.csv --target species` trains as `workings train` does and diagnoses the result. The options
-    of a plain network train one, as there.
+    `workings doctor flowers.csv --target species` trains as `workings train` does and diagnoses the result. Options
+    of a plain network, such as --hidden, train one instead of the recipe.
 
     `workings doctor model.safetensors new.csv` diagnoses a model on the rows of a table. Without a table, it checks
     only the model's program and layers.

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from workings.cli.console import PlainTyper, output, plain_errors
 from workings.errors import InputError, unknown_name
-from workings.play.datasets import GENERATED, PlayData
-from workings.play.exhibits import Exhibits
-from workings.play.exports import READERS, reader_of
+from workings.play.museum_actions import MuseumActions
+from workings.play.offered import GENERATED_SETS, KNOWN_TABLES, MODEL_FILES
 from workings.play.server import Playground, open_soon
-from workings.play.session import Session
-from workings.play.tables import LOADERS, table_at
 
-NAMES = (*GENERATED, *LOADERS)
+if TYPE_CHECKING:
+    from workings.play.museum_actions import Exhibits
+    from workings.play.play_data import PlayData
+    from workings.play.session import Session
+
+NAMES = (*GENERATED_SETS, *KNOWN_TABLES)
 app = PlainTyper()  # of this command alone; `commands.py` has all
 app.callback()(lambda: None)
 
@@ -24,12 +29,13 @@ app.callback()(lambda: None)
 @app.command()
 def play(
     what: Annotated[
-        str, typer.Argument(help=f"Data set to begin with ({', '.join(NAMES)}), or a model file ({', '.join(READERS)})")
+        str,
+        typer.Argument(help=f"Data set to begin with ({', '.join(NAMES)}), or a model file ({', '.join(MODEL_FILES)})"),
     ] = "moons",
     data: Annotated[Path | None, typer.Option(help="CSV or Parquet file to begin with")] = None,
     target: Annotated[str | None, typer.Option("--target", "-t", help="Column of this file to predict")] = None,
     impute: Annotated[bool, typer.Option(help="Fill missing values of this file")] = False,
-    lessons: Annotated[Path | None, typer.Option(help="Folder with lessons of your own, a JSON file each")] = None,
+    lessons: Annotated[Path | None, typer.Option(help="Folder with your own lessons, one JSON file each")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the server (0: a free one)")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser")] = True,
     static: Annotated[
@@ -59,18 +65,26 @@ def play(
             output.print(f"written  {static / 'index.html'}", highlight=False, soft_wrap=True)
             return
         own = None if data is None else own_table(data, target, impute)
-        first = make_session(what, own, lessons)
-        first.lessons()  # refuses before the server starts
-        ready = [first]
-        playground = Playground(lambda: ready.pop() if ready else make_session(what, own, lessons), port)
-        output.print(f"The playground is at {playground.url} (Ctrl-C ends it)", highlight=False, soft_wrap=True)
-        if browser:
-            open_soon(playground.url)
-        playground.run()
+        make = partial(make_session, what, own, lessons)
+        ready: list[Callable[[], Session]] = []
+        if what not in GENERATED_SETS or own is not None or lessons is not None:
+            first = make()
+            first.lessons()  # refuses before the server starts
+            ready.append(lambda: first)
+        playground = Playground(lambda: ready.pop()() if ready else make(), port)
+        with playground.ended_by_interrupt():
+            if not ready:  # made while the browser loads the page
+                ready.append(ThreadPoolExecutor(1).submit(make).result)
+            output.print(f"The playground is at {playground.url} (Ctrl-C ends it)", highlight=False, soft_wrap=True)
+            if browser:
+                open_soon(playground.url)
+            playground.run()
 
 
 def own_table(data: Path, target: str | None, impute: bool) -> PlayData:
     """Read the table of ``--data``."""
+    from workings.play.tables import table_at
+
     if target is None:
         raise InputError(f"Which column of {data} is to be predicted? Name it with --target.")
     return table_at(data, target, impute)
@@ -80,7 +94,7 @@ def make_session(what: str, own: PlayData | None, lessons: Path | None) -> Sessi
     """Return a session that begins with a data set, a table or a model file, and offers lessons of your own."""
     session = first_session(what, own)
     session.lesson_folder = lessons
-    session.exhibits = cast(Exhibits, Museum())
+    session.exhibits = MuseumActions(cast("Exhibits", Museum()))
     return session
 
 
@@ -96,7 +110,10 @@ class Museum:
 
 def first_session(what: str, own: PlayData | None) -> Session:
     """Return a session that begins with a data set, a table or a model file."""
-    if Path(what).suffix.lower() in READERS:
+    from workings.play.exports import reader_of
+    from workings.play.session import Session
+
+    if Path(what).suffix.lower() in MODEL_FILES:
         session = Session(own=own)
         session.show_model(reader_of(what)(Path(what)), what)
         return session

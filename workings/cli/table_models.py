@@ -28,7 +28,7 @@ from workings.cli.table_why import why_lines
 from workings.ensemble import LIST, Ensemble
 from workings.errors import InputError, ReportError, count_of
 from workings.network import Network
-from workings.readings.script.settings import TABLES
+from workings.readings.script.script_settings import TABLES
 from workings.support.arrays import Array
 from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.npz import read_npz

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from workings.checks.evidence import rate_of
+from workings.checks.rates import rate_of
 from workings.cli.table_plan import PLAIN_EPOCHS, PLAIN_OPTIONS, Plan, TableSource
 from workings.layers import Dense, Dropout, FullyConnected, Layer
 from workings.network import Network
@@ -68,9 +68,9 @@ class TableTerms:
 
     @property
     def usual_epochs(self) -> int:
-        """The number of epochs of this training."""
+        """The number of epochs of this training; the recipe has fewer for a table with many rows."""
         usual = self.plan.recipe_for(classification=self.classification)
-        return self.plan.epochs or (PLAIN_EPOCHS if usual is None else usual.epochs)
+        return self.plan.epochs or (PLAIN_EPOCHS if usual is None else usual.most_epochs)
 
     def changed_network(
         self, network: Network, parts: Sequence[Layer | str], penalties: Sequence[Regularizer]

@@ -90,7 +90,7 @@ class Plan:
         if not self.recipe:
             return None
         usual = CLASSIFICATION if classification else REGRESSION
-        epochs, networks = self.epochs or usual.epochs, self.ensemble or usual.networks
+        epochs, networks = self.epochs, self.ensemble or usual.networks
         share = self.validation or 0.0  # of rows that score the mean of all networks, so none is trained on them
         return replace(
             usual,

@@ -19,13 +19,13 @@ from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, mean_absolute_error, r2
 from workings.network import Network
 from workings.optimizers import optimizer_named
-from workings.readings.script.settings import Held
+from workings.readings.script.script_settings import Held
 from workings.regularizers import L2
 from workings.support.arrays import Array
 from workings.table_recipe import Draw, TableFit, TableRecipe, one_network, train_together
 from workings.tables import Preprocessing, marks_as_gaps, read_table
 from workings.tables.scaling import ROBUST, STANDARD
-from workings.tables.targets import NumberTarget
+from workings.tables.target_column import NumberTarget
 from workings.tables.wording import reading_notes
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping

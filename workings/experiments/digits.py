@@ -15,7 +15,7 @@ import numpy as np
 from workings import plots
 from workings.datasets import digits
 from workings.experiments.figures import Figure
-from workings.experiments.report import Report, Settings
+from workings.experiments.report import ExperimentSettings, Report
 from workings.experiments.tasks import Task
 from workings.initializers import LeCunNormal
 from workings.layers import Dense, Dropout, Layer
@@ -103,7 +103,12 @@ def task(seed: int | None = None) -> Task:
 
 
 def train(
-    settings: Settings, variant: Variant, data: DigitsSplit, seed: int, what: str, callbacks: Sequence[Callback] = ()
+    settings: ExperimentSettings,
+    variant: Variant,
+    data: DigitsSplit,
+    seed: int,
+    what: str,
+    callbacks: Sequence[Callback] = (),
 ) -> tuple[Network, History]:
     """Train the network of a variant, with the test rows as validation set."""
     network = make_network(variant, seed)
@@ -115,7 +120,7 @@ def train(
     return network, train_network(network, data.X, data.y, recipe, engine=settings.engine)
 
 
-def accuracies(settings: Settings, variant: Variant, scale: float, what: str) -> list[float]:
+def accuracies(settings: ExperimentSettings, variant: Variant, scale: float, what: str) -> list[float]:
     """Return the test accuracy after ten epochs for each of five seeds."""
     first = settings.seed_or(0)
     found = []
@@ -125,7 +130,7 @@ def accuracies(settings: Settings, variant: Variant, scale: float, what: str) ->
     return found
 
 
-def run(settings: Settings) -> list[Figure]:
+def run(settings: ExperimentSettings) -> list[Figure]:
     """Train, compare, and write the report."""
     seed = settings.seed_or(0)
     data = split(seed)
@@ -170,7 +175,7 @@ def report_one(report: Report, network: Network, history: History, data: DigitsS
     report_wrong(report, network, data)
 
 
-def report_accuracy(report: Report, settings: Settings, found: dict[str, list[float]]) -> None:
+def report_accuracy(report: Report, settings: ExperimentSettings, found: dict[str, list[float]]) -> None:
     """Report the tutorial's test accuracy on raw and on scaled pixels."""
     compare = settings.seed in (None, 0)
     report.heading("Test accuracy")

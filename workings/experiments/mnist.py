@@ -17,7 +17,7 @@ from workings import plots
 from workings.datasets import Mnist, full_set, kaggle_csv, mnist
 from workings.experiments.digits import most_wrong
 from workings.experiments.figures import Figure
-from workings.experiments.report import Report, Settings
+from workings.experiments.report import ExperimentSettings, Report
 from workings.experiments.tasks import Task
 from workings.layers import Dense
 from workings.losses import CrossEntropy
@@ -74,7 +74,7 @@ def scale_pixels(pixels: Array) -> Array:
     return pixels.astype(np.float32) / np.float32(255)
 
 
-def load(settings: Settings) -> list[MnistData]:
+def load(settings: ExperimentSettings) -> list[MnistData]:
     """Load the data that the settings name; together with the full set, also the sample."""
     seed = settings.seed_or(0)
     if settings.data is not None and not settings.data.is_dir():
@@ -130,7 +130,7 @@ def design(seed: int | None = None) -> Task:
     return Task(designed_network(seed or 0), data.X, data.y, DESIGNED_TRAINING)
 
 
-def train_as_designed(settings: Settings, data: MnistData) -> tuple[Network, Accuracies]:
+def train_as_designed(settings: ExperimentSettings, data: MnistData) -> tuple[Network, Accuracies]:
     """Train the tutorial's design: full batch, learning rate 0.1, 300 epochs."""
     network = designed_network(settings.seed_or(0))
     accuracies = Accuracies(data)
@@ -151,7 +151,7 @@ def task(seed: int | None = None) -> Task:
     return Task(make_network(seed or 0), data.X, data.y, TRAINING)
 
 
-def train_improved(settings: Settings, data: MnistData) -> tuple[Network, History, Snapshots, Signals]:
+def train_improved(settings: ExperimentSettings, data: MnistData) -> tuple[Network, History, Snapshots, Signals]:
     """Train the same network with He initialization, batch size 128 and Adam, for 20 epochs."""
     network = make_network(settings.seed_or(0))
     snapshots, signals = Snapshots(every=1), Signals(data.X_dev[:300], data.y_dev[:300], every=1)
@@ -164,7 +164,7 @@ def train_improved(settings: Settings, data: MnistData) -> tuple[Network, Histor
     return network, history, snapshots, signals
 
 
-def run(settings: Settings) -> list[Figure]:
+def run(settings: ExperimentSettings) -> list[Figure]:
     """Train, compare, and write the report."""
     kinds = load(settings)
     data = kinds[0]

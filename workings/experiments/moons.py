@@ -18,7 +18,7 @@ from workings.checks.curvature import sharpness
 from workings.datasets import moons
 from workings.errors import MissingExtraError, count_of
 from workings.experiments.figures import Figure
-from workings.experiments.report import Report, Settings
+from workings.experiments.report import ExperimentSettings, Report
 from workings.experiments.tasks import Task
 from workings.initializers import LeCunNormal
 from workings.layers import Dense
@@ -73,7 +73,7 @@ def task(seed: int | None = None) -> Task:
 
 
 def train(
-    settings: Settings,
+    settings: ExperimentSettings,
     network: Network,
     X: Array,
     y: Array,
@@ -114,7 +114,7 @@ def printed_losses(losses: Sequence[float], compare: bool) -> list[Figure]:
     ]
 
 
-def run(settings: Settings) -> list[Figure]:
+def run(settings: ExperimentSettings) -> list[Figure]:
     """Train, compare, and write the report."""
     seed = settings.seed_or(0)
     X, y = moons(200, 0.2, seed=seed)
@@ -143,7 +143,7 @@ def report_training(
     history: History,
     X: Array,
     y: Array,
-    settings: Settings,
+    settings: ExperimentSettings,
 ) -> None:
     """Report the losses of the tutorial's code, their final oscillation, and a training with half the learning rate."""
     compare = settings.seed in (None, 0)
@@ -197,7 +197,7 @@ def objective_curves(curves: dict[str, list[float]]) -> Axes:
     return axes
 
 
-def report_baseline(report: Report, network: Network, X: Array, y: Array, settings: Settings) -> None:
+def report_baseline(report: Report, network: Network, X: Array, y: Array, settings: ExperimentSettings) -> None:
     """Compare the network with logistic regression."""
     line = logistic_regression(X, y)
     compare = settings.seed in (None, 0)
@@ -239,7 +239,7 @@ def report_units(report: Report, network: Network, X: Array, y: Array, snapshots
     )
 
 
-def report_sweep(report: Report, X: Array, y: Array, settings: Settings) -> None:
+def report_sweep(report: Report, X: Array, y: Array, settings: ExperimentSettings) -> None:
     """Report the boundary, the training accuracy and the held-out accuracy of seven hidden sizes."""
     X_new, y_new = moons(2000, 0.2, seed=settings.seed_or(0) + 1)
     networks = {size: make_network(size, settings.seed_or(0)) for size in SIZES}
@@ -295,7 +295,7 @@ def title(size: int) -> str:
     return count_of(size, "hidden unit")
 
 
-def report_advice(report: Report, settings: Settings) -> None:
+def report_advice(report: Report, settings: ExperimentSettings) -> None:
     """Report what the tutorial advises: a held-out set, mini-batches, and a decaying learning rate."""
     histories = train_as_advised(settings)
     columns = ("loss", "val_loss", "val_accuracy")
@@ -315,7 +315,7 @@ def report_advice(report: Report, settings: Settings) -> None:
     )
 
 
-def train_as_advised(settings: Settings, epochs: int = 1000) -> dict[str, History]:
+def train_as_advised(settings: ExperimentSettings, epochs: int = 1000) -> dict[str, History]:
     """Train the network with three hidden units in three ways on the mean of the losses."""
     seed = settings.seed_or(0)
     X, y = moons(200, 0.2, seed=seed)

@@ -215,7 +215,7 @@ def table_cell(cell: object) -> str:
 
 
 @dataclass(frozen=True)
-class Settings:
+class ExperimentSettings:
     """Settings of an experiment.
 
     Attributes

@@ -15,7 +15,7 @@ import numpy as np
 from workings import plots
 from workings.datasets import xor
 from workings.experiments.figures import Figure
-from workings.experiments.report import Report, Settings
+from workings.experiments.report import ExperimentSettings, Report
 from workings.experiments.tasks import Task
 from workings.initializers import Normal
 from workings.layers import Dense
@@ -69,7 +69,7 @@ def task(seed: int | None = None) -> Task:
 
 
 def train(
-    settings: Settings,
+    settings: ExperimentSettings,
     network: Network,
     X: Array,
     y: Array,
@@ -83,7 +83,7 @@ def train(
     return train_network(network, X, y, recipe, engine=settings.engine)
 
 
-def run(settings: Settings) -> list[Figure]:
+def run(settings: ExperimentSettings) -> list[Figure]:
     """Train, compare, and write the report."""
     X, exclusive = xor()
     rng = np.random.RandomState(settings.seed_or(1))
@@ -114,7 +114,7 @@ def run(settings: Settings) -> list[Figure]:
     return report.figures
 
 
-def report_predictions(report: Report, network: Network, X: Array, settings: Settings) -> None:
+def report_predictions(report: Report, network: Network, X: Array, settings: ExperimentSettings) -> None:
     """Report the outputs after 5,000 steps."""
     same_seed = settings.seed in (None, 1)
     report.heading("Predictions")
@@ -130,7 +130,7 @@ def report_predictions(report: Report, network: Network, X: Array, settings: Set
     )
 
 
-def report_costs(report: Report, costs: list[float], second: list[float], settings: Settings) -> None:
+def report_costs(report: Report, costs: list[float], second: list[float], settings: ExperimentSettings) -> None:
     """Report three costs: published, computed by the tutorial's code, and measured here."""
     same_seed = settings.seed in (None, 1)
     report.heading("Costs")
@@ -159,7 +159,7 @@ def report_costs(report: Report, costs: list[float], second: list[float], settin
     report.picture(plots.curves({"cost": costs}, log=True), "cost", "Cost by epoch, on a logarithmic scale.")
 
 
-def report_exclusive_or(report: Report, network: Network, X: Array, y: Array, settings: Settings) -> None:
+def report_exclusive_or(report: Report, network: Network, X: Array, y: Array, settings: ExperimentSettings) -> None:
     """Compare the tutorial's targets with exclusive or, which needs the hidden layers."""
     same_steps, more_steps = (make_network(np.random.RandomState(settings.seed_or(1))) for _ in range(2))
     train(settings, same_steps, X, y, "exclusive or")

@@ -1,9 +1,8 @@
-"""ONNX: export a network as a graph for other runtimes, and import such graphs.
+"""ONNX: export a network as a graph for other runtimes.
 
 The exported graph consists of the program's statements, preceded by a table's preprocessing and followed by
 the labels; the number of rows is dynamic.  It uses operator set 13 (2020), which all current runtimes
-support.  Graphs of Gemm, MatMul, Add, BatchNormalization and activations, as other libraries export them, can
-be imported (``onnx_reading.py``).
+support.  ``onnx_reading.py`` imports graphs that other libraries export.
 """
 
 from __future__ import annotations

@@ -69,8 +69,15 @@ def with_renamed_axes(tree: Tree, axes: Mapping[Axis, Axis]) -> Tree:
     return Leaf(tree.name, tuple(axes.get(axis, axis) for axis in tree.axes)) if isinstance(tree, Leaf) else tree
 
 
+def with_axes(tree: Tree, axes: tuple[Axis, ...]) -> Tree:
+    """Return the same tree with the same axes for all entries of arrays."""
+    if isinstance(tree, Apply):
+        return Apply(tree.head, tuple(with_axes(arg, axes) for arg in tree.args))
+    return Leaf(tree.name, axes) if isinstance(tree, Leaf) and tree.axes else tree
+
+
 @dataclass(frozen=True)
-class Value:
+class IndexedArray:
     """The value of an array expression: its dimensions, and one entry as a tree over the axes a and b.
 
     The last dimension is axis ``b``, the one before it axis ``a``, as in NumPy's broadcasting.
@@ -191,7 +198,7 @@ class Lowering:
     def emit(
         self,
         name: str,
-        value: Value,
+        value: IndexedArray,
         kind: str,
         over: tuple[str, ...] = (),
         product: Dim | None = None,
@@ -214,23 +221,23 @@ class Lowering:
         self.dims[target] = value.dims
         return target
 
-    def computed_once(self, value: Value) -> Value:
+    def computed_once(self, value: IndexedArray) -> IndexedArray:
         """Give a value its own name, so that it is computed only once."""
         if isinstance(value.tree, (Leaf, Number)):
             return value
         name = self.unused_name(f"part.{len(self.operations)}")
         self.emit(name, value, "map")
         self.dims[name] = value.dims
-        return Value(value.dims, Leaf(name, value.axes))
+        return IndexedArray(value.dims, Leaf(name, value.axes))
 
-    def computed_only_once(self, value: Value) -> Value:
+    def computed_only_once(self, value: IndexedArray) -> IndexedArray:
         """Give a value a name that later equal values get, too."""
         key = value.dims, value.tree
         if key not in self.computed:
             named = self.computed_once(value)
             assert isinstance(named.tree, Leaf)
             self.computed[key] = named.tree.name
-        return Value(value.dims, Leaf(self.computed[key], value.axes))
+        return IndexedArray(value.dims, Leaf(self.computed[key], value.axes))
 
     def error(self, why: str) -> NotCompilableError:
         """Make the error that the current statement is not supported."""
@@ -238,15 +245,15 @@ class Lowering:
 
     # -- expressions -----------------------------------------------------------------------
 
-    def value(self, node: ast.expr) -> Value:
+    def value(self, node: ast.expr) -> IndexedArray:
         """Translate an expression."""
         match node:
             case ast.Constant(value=bool() | int() | float() as number):
-                return Value((), Number(number))
+                return IndexedArray((), Number(number))
             case ast.Name(id=name):
                 return self.entry(name)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
-                return Value((), Number(-number))
+                return IndexedArray((), Number(-number))
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 return self.elementwise("neg", [self.value(inner)])
             case ast.BinOp(left=left, op=ast.MatMult(), right=right):
@@ -267,23 +274,23 @@ class Lowering:
                 return self.call(node)
         raise self.error(f"`{ast.unparse(node)}` is not supported")
 
-    def entry(self, name: str) -> Value:
+    def entry(self, name: str) -> IndexedArray:
         """Return the newest value of a name of the program."""
         current = self.current.get(name, name)
         if current not in self.dims:
             raise self.error(f"the name {name!r} is unknown")
         dims = self.dims[current]
-        return Value(dims, Leaf(current, Value(dims, Number(0)).axes))
+        return IndexedArray(dims, Leaf(current, IndexedArray(dims, Number(0)).axes))
 
-    def size(self, dims: Sequence[Dim]) -> Value:
+    def size(self, dims: Sequence[Dim]) -> IndexedArray:
         """Return the number of entries along some dimensions."""
         sizes: list[Tree] = [Number(dim) if isinstance(dim, int) else Leaf(f"size.{dim}") for dim in dims if dim != 1]
         product: Tree = Number(1)
         for number, size in enumerate(sizes):
             product = Apply("*", (product, size)) if number else size
-        return Value((), product)
+        return IndexedArray((), product)
 
-    def elementwise(self, head: str, values: Sequence[Value]) -> Value:
+    def elementwise(self, head: str, values: Sequence[IndexedArray]) -> IndexedArray:
         """Apply a function to the entries of several arrays, with NumPy's broadcasting.
 
         Operands with fewer entries than the result get a name, so that they are computed only once.
@@ -291,7 +298,7 @@ class Lowering:
         dims = self.broadcast([value.dims for value in values])
         shape = without_leading_ones(dims)
         entries = [self.computed_once(v) if without_leading_ones(v.dims) != shape else v for v in values]
-        return Value(dims, Apply(head, tuple(entry.tree for entry in entries)))
+        return IndexedArray(dims, Apply(head, tuple(entry.tree for entry in entries)))
 
     def broadcast(self, shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:
         """Return the dimensions of the result of broadcasting."""
@@ -305,24 +312,26 @@ class Lowering:
             result.append(different.pop() if different else 1)
         return tuple(result)
 
-    def product(self, left: Value, right: Value) -> Value:
+    def product(self, left: IndexedArray, right: IndexedArray) -> IndexedArray:
         """Multiply two matrices: a sum over the axis that they share."""
         if len(left.dims) != 2 or len(right.dims) != 2 or left.dims[1] != right.dims[0]:
             raise self.error(f"it multiplies arrays of the shapes {left.dims} and {right.dims}")
         left, right = self.computed_once(left), self.computed_once(right)
         tree = Apply("*", (with_renamed_axes(left.tree, {"b": "c"}), with_renamed_axes(right.tree, {"a": "c"})))
-        return self.intermediate(Value((left.dims[0], right.dims[1]), tree), "sum", ("c",), left.dims[1])
+        return self.intermediate(IndexedArray((left.dims[0], right.dims[1]), tree), "sum", ("c",), left.dims[1])
 
-    def intermediate(self, value: Value, kind: str, over: tuple[str, ...], product: Dim | None = None) -> Value:
+    def intermediate(
+        self, value: IndexedArray, kind: str, over: tuple[str, ...], product: Dim | None = None
+    ) -> IndexedArray:
         """Append an operation for an intermediate result of a statement."""
         name = self.unused_name(f"part.{len(self.operations)}")
         self.emit(name, value, kind, over, product)
         out = self.operations[-1].out
         dims = tuple(dim if axis in out else 1 for axis, dim in zip(value.axes, value.dims, strict=True))
         self.dims[name] = dims
-        return Value(dims, Leaf(name, Value(dims, Number(0)).axes))
+        return IndexedArray(dims, Leaf(name, IndexedArray(dims, Number(0)).axes))
 
-    def reduction(self, kind: str, value: Value, axis: int | None, keepdims: bool) -> Value:
+    def reduction(self, kind: str, value: IndexedArray, axis: int | None, keepdims: bool) -> IndexedArray:
         """Compute a sum or a maximum along an axis, or over all entries."""
         axes = value.axes if axis is None else (value.axes[axis],)
         result = self.intermediate(value, kind, tuple(a for a in axes if isinstance(a, str)))
@@ -334,15 +343,15 @@ class Lowering:
             raise self.error("a reduction along axis 1 needs keepdims=True")
         return self.squeeze(result, slice(1, None))
 
-    def squeeze(self, value: Value, kept: slice) -> Value:
+    def squeeze(self, value: IndexedArray, kept: slice) -> IndexedArray:
         """Keep some dimensions of the last operation's result, and remove the others, which have one entry."""
         assert isinstance(value.tree, Leaf)
         last, name, dims = self.operations[-1], value.tree.name, value.dims[kept]
         self.operations[-1] = replace(last, out=tuple(a for a in last.out if a in value.tree.axes[kept]))
         self.dims[name] = dims
-        return Value(dims, Leaf(name, Value(dims, Number(0)).axes))
+        return IndexedArray(dims, Leaf(name, IndexedArray(dims, Number(0)).axes))
 
-    def argmax(self, value: Value, axis: int | None, keepdims: bool) -> Value:
+    def argmax(self, value: IndexedArray, axis: int | None, keepdims: bool) -> IndexedArray:
         """Return the index of the first maximum of each row.
 
         In a loop over the columns, this is the maximum of the negative indices of the largest entries, with
@@ -357,13 +366,13 @@ class Lowering:
         is_less = self.elementwise("<", [value, self.reduction("max", value, axis, True)])
         negative = Apply("where", (is_less.tree, Number(-math.inf), Apply("neg", (Leaf(INDEX, value.axes[1:]),))))
         columns = tuple(a for a in value.axes[1:] if isinstance(a, str))
-        first = self.intermediate(Value(value.dims, negative), "max", columns)
+        first = self.intermediate(IndexedArray(value.dims, negative), "max", columns)
         first = first if keepdims else self.squeeze(first, slice(1))
-        return Value(first.dims, Apply("neg", (first.tree,)))
+        return IndexedArray(first.dims, Apply("neg", (first.tree,)))
 
     # -- calls -----------------------------------------------------------------------------
 
-    def call(self, node: ast.Call) -> Value:
+    def call(self, node: ast.Call) -> IndexedArray:
         """Translate a method such as ``.sum(axis=0)``, a function of NumPy, or a function of the program."""
         match node.func:
             case ast.Attribute(value=ast.Name(id="np"), attr=name):
@@ -376,17 +385,17 @@ class Lowering:
                 return self.elementwise(f"call {name}", [self.value(arg) for arg in node.args])
         raise self.error(f"`{ast.unparse(node.func)}` is not supported")
 
-    def numpy(self, name: str, node: ast.Call) -> Value:
+    def numpy(self, name: str, node: ast.Call) -> IndexedArray:
         """Translate a function of NumPy: an elementwise function or a reduction."""
         if name in METHODS:
             return self.method(name, self.value(node.args[0]), node.args[1:], node.keywords)
         if name not in ELEMENTWISE or node.keywords:
             raise self.error(f"np.{name} is not supported")
         if name in ("ones_like", "zeros_like"):
-            return Value((), Number(float(name == "ones_like")))
+            return IndexedArray((), Number(float(name == "ones_like")))
         return self.elementwise(name, [self.value(arg) for arg in node.args])
 
-    def method(self, name: str, value: Value, args: list[ast.expr], keywords: list[ast.keyword]) -> Value:
+    def method(self, name: str, value: IndexedArray, args: list[ast.expr], keywords: list[ast.keyword]) -> IndexedArray:
         """Translate a method that is a reduction."""
         arguments: dict[str, Any] = {"axis": None, "keepdims": False}
         try:
@@ -399,22 +408,22 @@ class Lowering:
             raise self.error(f"`.{name}` with the arguments {', '.join(arguments)} is not supported")
         return METHODS[name](self, value, arguments["axis"], arguments["keepdims"])
 
-    def mean(self, value: Value, axis: int | None, keepdims: bool) -> Value:
+    def mean(self, value: IndexedArray, axis: int | None, keepdims: bool) -> IndexedArray:
         """Compute the sum divided by the number of entries."""
         count = self.size(value.dims if axis is None else (value.dims[axis],))
         return self.computed_once(self.elementwise("/", [self.reduction("sum", value, axis, keepdims), count]))
 
-    def variance(self, value: Value, axis: int | None, keepdims: bool) -> Value:
+    def variance(self, value: IndexedArray, axis: int | None, keepdims: bool) -> IndexedArray:
         """Compute the mean squared deviation from the mean."""
         value = self.computed_once(value)
         deviation = self.computed_once(self.elementwise("-", [value, self.mean(value, axis, True)]))
         return self.mean(self.elementwise("*", [deviation, deviation]), axis, keepdims)
 
-    def python_sum(self, node: ast.Call) -> Value:
+    def python_sum(self, node: ast.Call) -> IndexedArray:
         """Translate Python's ``sum`` of a list of numbers."""
         if len(node.args) != 1 or not isinstance(node.args[0], ast.List):
             raise self.error("`sum` is supported for a list only")
-        total = Value((), Number(0))
+        total = IndexedArray((), Number(0))
         for value in [self.value(element) for element in node.args[0].elts]:
             total = self.elementwise("+", [total, value])
         return total
@@ -427,14 +436,14 @@ def without_leading_ones(dims: tuple[Dim, ...]) -> tuple[Dim, ...]:
     return dims
 
 
-def transpose(value: Value) -> Value:
+def transpose(value: IndexedArray) -> IndexedArray:
     """Exchange the two axes of a matrix."""
     if len(value.dims) != 2:
         return value
-    return Value(value.dims[::-1], with_renamed_axes(value.tree, {"a": "b", "b": "a"}))
+    return IndexedArray(value.dims[::-1], with_renamed_axes(value.tree, {"a": "b", "b": "a"}))
 
 
-Reduction = Callable[[Lowering, Value, int | None, bool], Value]
+Reduction = Callable[[Lowering, IndexedArray, int | None, bool], IndexedArray]
 METHODS: dict[str, Reduction] = {
     "sum": lambda lowering, *arguments: lowering.reduction("sum", *arguments),
     "max": lambda lowering, *arguments: lowering.reduction("max", *arguments),

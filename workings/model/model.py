@@ -25,6 +25,7 @@ from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
 from workings.layers import FullyConnected
 from workings.metrics import METRICS, merged_score
+from workings.model.data_files import is_path, is_table, open_files
 from workings.model.prediction import compiled_outputs, in_chunks, rows_in_chunk
 from workings.model.state import ModelState
 from workings.optimizers import Optimizer, Part, checked_optimizer
@@ -244,9 +245,18 @@ class Model(ModelState):
             y = standard(as_finite(as_array(y, "y"), np.float64, "y"), *columns.scale)
         return columns.encode(X), y
 
+    def opened(
+        self, X: object, y: object = None, name: str = "X", *, needs_targets: bool = True
+    ) -> tuple[Features, Features]:
+        """Open data that is given as a path, and return large data on disk as a stream; all else is unchanged."""
+        if is_path(X):
+            found = open_files(X, y, self.preprocessing, dtype=self.dtype, needs_targets=needs_targets)
+            X, y = found.X, found.y
+        return opened(X, name), y
+
     def checked_rows(self, X: ArrayLike) -> Features:
         """Check and encode inputs for a prediction; warn if they look like raw values of an unnamed table."""
-        X = opened(X)
+        X, _ = self.opened(X, needs_targets=False)
         if isinstance(X, RowStream):
             return self.checked_stream(X)
         rows, _ = self.encode_table(X)
@@ -330,7 +340,7 @@ class Model(ModelState):
         predicts standardized numbers.  A network from a pipeline that was fitted on an array takes such arrays.
         """
         predicted = in_one([self.targets.decode(p) for p in self.output_parts(X, engine)])
-        if self.preprocessing is None or self.encode_table(X)[0] is X:
+        if self.preprocessing is None or (not is_table(X) and self.encode_table(X)[0] is X):
             return predicted
         from workings.tables.columns import columns_in, original
 
@@ -345,9 +355,9 @@ class Model(ModelState):
     @checked_keywords
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy for labels, or R² for numbers; 1 is perfect."""
+        X, y = self.opened(X, y)
         if self.n_in is None:
             return self.built_for(X, y).score(X, y, sample_weight)
-        X = opened(X)
         if isinstance(X, RowStream):
             return self.score_stream(X, y, sample_weight)
         X, y = self.encode_table(X, y)
@@ -372,7 +382,7 @@ class Model(ModelState):
     @checked_keywords
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the objective J on the data: loss plus regularization penalties, without dropout."""
-        X = opened(X)
+        X, y = self.opened(X, y)
         if self.n_in is None:
             return self.built_for(X, y).objective(X, y, sample_weight)
         if isinstance(X, RowStream):

@@ -45,11 +45,20 @@ def in_chunks(run: Runner | JaxRunner, values: Mapping[str, object], size: int, 
     return whole
 
 
+def pieces(n: int) -> list[slice]:
+    """Return the pieces of n rows that compiled code predicts at once, so that Ctrl-C takes effect between them.
+
+    >>> pieces(300_000)
+    [slice(0, 150000, None), slice(150000, 300000, None)]
+    """
+    count = math.ceil(n / PREDICTED_AT_ONCE)
+    bounds = [n * piece // count for piece in range(count + 1)]
+    return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
+
+
 def compiled_outputs(engine: CompiledEngine, X: Array, p: Array, values: Mapping[str, Array]) -> Array:
-    """Fill ``p`` with the predictions of compiled code, in pieces, so that Ctrl-C takes effect between them."""
-    pieces = math.ceil(len(X) / PREDICTED_AT_ONCE)
-    bounds = [len(X) * piece // pieces for piece in range(pieces + 1)]
-    for start, stop in itertools.pairwise(bounds):
-        rows, part = X[start:stop], p[start:stop]
+    """Fill ``p`` with the predictions of compiled code, in pieces."""
+    for piece in pieces(len(X)):
+        rows, part = X[piece], p[piece]
         engine.run(Stretch(rows, part, [(0, len(rows))], [0.0], 1, outputs={"p": part[None]}), dict(values))
     return p

@@ -26,7 +26,7 @@ class Shown(Protocol):
     def mend(self) -> str: ...
 
 
-class Run(Protocol):
+class FinishedRun(Protocol):
     """A finished or diverged training."""
 
     @property
@@ -52,8 +52,8 @@ class Exhibit(Readable):
 
     mistake: Shown
     room: str
-    wrong: Run
-    right: Run
+    wrong: FinishedRun
+    right: FinishedRun
     heading = "Diagnosis"  # of the text of the check
 
     @property

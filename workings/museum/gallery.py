@@ -19,9 +19,9 @@ from workings.museum.mistakes import MISTAKES, Mistake, both
 from workings.museum.rooms import PIECES, ROOMS, fitted, marked_lines, piece_named, rooms_for
 from workings.museum.setups import Setup
 from workings.network import Network
-from workings.play.datasets import PlayData
-from workings.play.exhibits import MistakeSummary
+from workings.play.museum_actions import MistakeSummary
 from workings.play.pictures import picture_of
+from workings.play.play_data import PlayData
 from workings.program.program import STAGE_WORDS
 from workings.support.arrays import Array
 from workings.support.json_values import JsonObject

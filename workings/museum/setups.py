@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from workings.checks.curvature import sharpness
-from workings.checks.evidence import rate_of, rms, with_rate
+from workings.checks.evidence import rms
+from workings.checks.rates import rate_of, with_rate
 from workings.errors import InputError
 from workings.initializers import Normal
 from workings.layers import BatchNorm, Dense, Dropout, Layer

@@ -14,9 +14,9 @@ import numpy as np
 
 from workings.checks.doctor import diagnose
 from workings.checks.findings import Finding
-from workings.play.datasets import PlayData
+from workings.play.play_data import PlayData
 from workings.play.run import Run
-from workings.play.settings import MOST_UNITS, Settings
+from workings.play.session_settings import MOST_UNITS, Settings
 from workings.support.json_values import JsonObject
 
 Change = dict[str, Any]

@@ -15,25 +15,28 @@ from typing import Any
 
 from workings.errors import InputError, WorkingsError, unknown_name
 from workings.model.model import Model
-from workings.play.datasets import FEATURES, GENERATED, PlayData
+from workings.play.offered import MODEL_FILES
 from workings.play.pictures import decoded
+from workings.play.play_data import FEATURES, GENERATED, PlayData
 from workings.play.run import Run
-from workings.play.settings import Settings
+from workings.play.session_settings import Settings
 
 FORMATS = {"safetensors": "safetensors", "onnx": "onnx", "c": "c", "json": "json", "py": "python"}
-READERS = {".safetensors": "safetensors", ".json": "json", ".onnx": "onnx_reading"}
 
 
 def script_of(run: Run, data: PlayData, settings: Settings, epochs: int) -> str:
     """Return a NumPy script that goes on training from the present weights."""
     from workings.readings.script import script  # takes time to import
 
+    if run.rule is None:
+        raise InputError("The NumPy script needs an optimizer other than L-BFGS, whose steps SciPy makes.")
+
     X = data.inputs(data.raw)
     rest = (X[data.training :], data.y[data.training :]) if data.training < len(X) else None
     size = min(settings.batch_size or data.training, data.training)
     return script(
         run.model,
-        optimizer=run.optimizer,
+        optimizer=run.rule,
         epochs=epochs,
         batch_size=size,
         shuffle=run.batches.shuffle,
@@ -50,7 +53,7 @@ def library_code(data: PlayData, run: Run, settings: Settings, epochs: int) -> s
     names = {type(layer).__name__ for layer in model.layers} | {type(model.loss).__name__, "Network"}
     names |= {type(run.optimizer).__name__, *(type(r).__name__ for r in model.regularizers)}
     rate = settings.rate()
-    schedule = [f"from workings.schedules import {type(rate).__name__}"] if callable(rate) else []
+    schedule = [f"from workings.schedules import {type(rate).__name__}"] if run.rule and callable(rate) else []
     held = f", validation=(X[{data.training}:], y[{data.training}:])" if data.training < len(data.y) else ""
     return "\n".join([
         f"from workings import {', '.join(sorted(names))}",
@@ -69,8 +72,8 @@ def data_lines(data: PlayData, settings: Settings) -> list[str]:
         return [*(data.source or literal_lines(data)), *feature_lines(data)]
     given = f"data={settings.data!r}, rows={settings.rows}, noise={settings.noise}, data_seed={settings.data_seed}"
     return [
-        "from workings.play.datasets import generate",
-        "from workings.play.settings import Settings",
+        "from workings.play.play_data import generate",
+        "from workings.play.session_settings import Settings",
         f"data = generate(Settings({given})).with_features({data.features!r})",
         "X, y = data.inputs(data.raw), data.y",
     ]
@@ -88,7 +91,7 @@ def feature_lines(data: PlayData) -> list[str]:
     if data.offered != tuple(FEATURES):
         return [f"X = X[:, {[data.columns.index(name) for name in data.features]}]"]
     return [
-        "from workings.play.datasets import FEATURES",
+        "from workings.play.play_data import FEATURES",
         f"X = np.column_stack([FEATURES[name](X[:, 0], X[:, 1]) for name in {data.features!r}])",
     ]
 
@@ -97,7 +100,7 @@ def latex_of(run: Run) -> str:
     """Return the equations of a step in LaTeX."""
     from workings.readings.equations import equations  # takes time to import
 
-    return equations(run.model, run.optimizer).latex
+    return equations(run.model, run.rule).latex
 
 
 def exported(model: Model, kind: str) -> list[dict[str, str]]:
@@ -140,7 +143,7 @@ def opened(name: str, content: str) -> Model:
 def reader_of(name: str) -> Callable[[Path], Model]:
     """Return the function that reads a model file with this name."""
     suffix = Path(name).suffix.lower()
-    if suffix not in READERS:
-        raise InputError(f"A model file ends in {', '.join(READERS)}, not as in {name!r}.")
-    load: Callable[[Path], Model] = importlib.import_module(f"workings.files.{READERS[suffix]}").load
+    if suffix not in MODEL_FILES:
+        raise InputError(f"A model file ends in {', '.join(MODEL_FILES)}, not as in {name!r}.")
+    load: Callable[[Path], Model] = importlib.import_module(f"workings.files.{MODEL_FILES[suffix]}").load
     return load

@@ -58,7 +58,7 @@ def checked_entry(run: Run, name: str, index: list[int]) -> Entry:
         raise InputError(f"There is no parameter {name[:40]!r}; there are {', '.join(run.model.parameters)}.")
     shape = run.model.parameters[name].shape
     if len(index) != len(shape) or not all(0 <= place < size for place, size in zip(index, shape, strict=True)):
-        raise InputError(f"{name} has shape {shape}, count_of from 0: it has no entry {index}.")
+        raise InputError(f"{name} has shape {shape}, counted from 0: it has no entry {index}.")
     return Entry(name, tuple(index))
 
 
@@ -171,7 +171,7 @@ class Inspection:
         if parameter not in self.run.model.parameters:
             raise InputError(f"There is no layer {layer}.")
         if unit >= self.run.model.parameters[parameter].shape[1]:
-            raise InputError(f"Layer {layer} has no unit {unit}, count_of from 0.")
+            raise InputError(f"Layer {layer} has no unit {unit}, counted from 0.")
         runner = OneGradient(self.program, self.values, self.row, unit)
         found, is_inside = [], False
         for statement in self.program.stage("forward"):

@@ -12,8 +12,8 @@ import numpy as np
 from workings.checks.curvature import sharpness
 from workings.errors import InputError, unknown_name
 from workings.model.model import Model
-from workings.play.datasets import PlayData
 from workings.play.pictures import encoded, number, single
+from workings.play.play_data import PlayData
 from workings.play.run import Run
 from workings.plots.landscapes import LossPlane, axis_around, loss_plane, losses_over, principal_directions
 from workings.support.arrays import Array
@@ -87,7 +87,7 @@ def plane_along(run: Run, model: Model, X: Array, y: Array) -> LossPlane:
 
 def edge(run: Run, model: Model, X: Array, y: Array) -> JsonObject:
     """Return the largest curvature, and the limit 2 / learning rate; no curvature of an objective with dropout."""
-    rate = float(run.rate.at(run.state.step))
+    rate = run.learning_rate()
     is_random = any(layer.draws for layer in model.layers)
     curvature = None if is_random else number(sharpness(model, X, y))
     return {"curvature": curvature, "limit": number(2 / rate) if rate > 0 else None, "rate": rate}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workings.errors import FileError, InputError, unknown_name
-from workings.play.settings import Settings
+from workings.play.session_settings import Settings
 from workings.support.json_values import JsonObject
 from workings.support.ranges import as_whole_number
 
@@ -105,7 +105,7 @@ def step_from(given: object, place: str) -> LessonStep:
     if ask is not None and not {"question", "answers", "right", "because"} <= ask.keys():
         raise InputError(f"{place}: a question needs question, answers, right and because.")
     if ask is not None and as_whole_number(ask["right"]) not in range(len(ask["answers"])):
-        raise InputError(f"{place}: right must be the number of one of the answers, count_of from 0.")
+        raise InputError(f"{place}: right must be the number of one of the answers, counted from 0.")
     return step
 
 

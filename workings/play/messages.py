@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from workings.errors import InputError, WorkingsError, unknown_name
+from workings.play.offered import MOST_BYTES
 from workings.play.session import MOST_STEPS, Session
 from workings.support.arrays import describe
 from workings.support.json_values import JsonObject
 from workings.support.ranges import as_number, as_whole_number
 
-MOST_BYTES = 6 * 2**20  # of one message: a dropped file as base64 text
 MOST_PIXELS = 784
 OWN_MISTAKE = "The playground has a fault"
 MOST_TEXT = 200  # characters of a name
@@ -99,10 +99,11 @@ def shown(value: object) -> str:
 
 @dataclass(frozen=True)
 class Action:
-    """An action of the page: what it does, and the check of each of its fields."""
+    """An action of the page: what it does, the check of each field, and the part of the session that does it."""
 
     words: str
     fields: Mapping[str, Check]
+    part: str = ""
 
 
 MOST_INDEX = 100_000
@@ -133,13 +134,13 @@ ACTIONS: dict[str, Action] = {
         "take a table as data", {"name": text, "content": long_text, "target": text, "impute": switch}
     ),
     "lessons": Action("all lessons", {}),
-    "museum": Action("all mistakes of the museum", {}),
-    "exhibit": Action("a mistake beside the right network", {"name": text, "room": text}),
-    "exhibit_doctor": Action("what the doctor finds in the mistake", {"name": text, "room": text}),
-    "game": Action("begin a game: which network has the mistake?", {"seed": whole(0, MOST_INDEX)}),
-    "game_hint": Action("the next hint of the game", {}),
-    "game_guess": Action("whether a network of the game has the mistake", {"choice": whole(0, 3)}),
-    "game_reveal": Action("which network of the game has the mistake", {}),
+    "museum": Action("all mistakes of the museum", {}, "exhibits"),
+    "exhibit": Action("a mistake beside the right network", {"name": text, "room": text}, "exhibits"),
+    "exhibit_doctor": Action("what the doctor finds in the mistake", {"name": text, "room": text}, "exhibits"),
+    "game": Action("begin a game: which network has the mistake?", {"seed": whole(0, MOST_INDEX)}, "exhibits"),
+    "game_hint": Action("the next hint of the game", {}, "exhibits"),
+    "game_guess": Action("whether a network of the game has the mistake", {"choice": whole(0, 3)}, "exhibits"),
+    "game_reveal": Action("which network of the game has the mistake", {}, "exhibits"),
     "doctor": Action("what the doctor finds", {}),
     "landscape": Action("the loss around the present parameters", {"directions": text}),
     "code": Action("network and training as text", {"kind": text}),
@@ -183,7 +184,7 @@ def parsed(message: str | bytes) -> JsonObject:
 
 
 def perform(session: Session, asked: Mapping[str, object]) -> JsonObject:
-    """Check the fields of a message and call the session's method."""
+    """Check the fields of a message and call the method of the session, or of a part of it."""
     name = asked.get("do")
     if not isinstance(name, str) or name not in ACTIONS:
         raise unknown_name("action", name[:40] if isinstance(name, str) else shown(name), ACTIONS)
@@ -196,5 +197,6 @@ def perform(session: Session, asked: Mapping[str, object]) -> JsonObject:
         raise InputError(f"{name} needs {', '.join(missing)}.")
     checked = {field: check(field, asked[field]) for field, check in action.fields.items()}
     with np.errstate(all="ignore"):
-        found: JsonObject = getattr(session, name)(**checked)
+        owner = getattr(session, action.part) if action.part else session
+        found: JsonObject = getattr(owner, name)(**checked)
     return found

@@ -12,8 +12,8 @@ from workings.errors import InputError
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import LOSSES
 from workings.model.model import Model
-from workings.play.datasets import FEATURES, PlayData, check_size
-from workings.play.settings import REGULARIZERS, LayerSettings, Settings
+from workings.play.play_data import FEATURES, PlayData, check_size
+from workings.play.session_settings import REGULARIZERS, LayerSettings, Settings
 from workings.support.arrays import as_features
 from workings.support.conversion import as_array
 from workings.support.sparse import dense

@@ -15,7 +15,7 @@ import numpy as np
 from workings.engines.reference import Runner
 from workings.errors import InputError
 from workings.model.model import Model
-from workings.play.datasets import PADDING, PlayData
+from workings.play.play_data import PADDING, PlayData
 from workings.program.program import Program
 from workings.support.arrays import Array
 from workings.support.json_values import JsonObject

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workings.errors import InputError, unknown_name
-from workings.play.datasets import PlayData
+from workings.play.play_data import PlayData
 from workings.play.run import Moment, Run
 from workings.plots.drawing import BLUE, VERMILION, new_figure, tidy
 from workings.plots.player import page, player

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from workings.engines.contract import Stretch
-from workings.engines.reference import ReferenceEngine
 from workings.model.model import Model
-from workings.optimizers import Optimizer
+from workings.optimizers import LBFGS, Optimizer
+from workings.play.step_makers import LBFGSSteps, ProgramSteps
 from workings.program.program import Program
+from workings.schedules import schedule_of
 from workings.support.arrays import Array, Values
 from workings.training import divergence
 from workings.training.batches import Batches, Position, State, batch_bounds, one_batch
@@ -61,11 +62,10 @@ class Run:
     """
 
     def __init__(
-        self, model: Model, training: Rows, validation: Rows | None, optimizer: Optimizer, batch_size: int
+        self, model: Model, training: Rows, validation: Rows | None, optimizer: Optimizer | LBFGS, batch_size: int
     ) -> None:
         self.model, self.training, self.validation = model, training, validation
         self.epoch = self.batch = 0
-        self.stopped = ""
         self.state = State({})
         self.optimizer = optimizer
         self.course: list[Moment] = []
@@ -74,25 +74,33 @@ class Run:
         self.set_training(model, optimizer, batch_size)
         self.record()
 
-    def set_training(self, model: Model, optimizer: Optimizer, batch_size: int) -> None:
+    def set_training(self, model: Model, optimizer: Optimizer | LBFGS, batch_size: int) -> None:
         """Change regularizer, optimizer and batch size; the state of an optimizer of the same kind is kept.
 
         Raises
         ------
         InputError
-            If a batch is too small for a layer; nothing changes then.
+            If a batch is too small for a layer, or if L-BFGS cannot train this network; nothing changes then.
         """
         rows = len(self.training.X)
         size = rows if batch_size == 0 else min(batch_size, rows)
         bounds = batch_bounds(rows, size)
         smallest = int((bounds[:, 1] - bounds[:, 0]).min())
         model.check_rows(smallest, f"the last batch of {rows} rows has {smallest}; choose another batch size")
+        rule: Optimizer | None = None
+        steps: ProgramSteps | LBFGSSteps
+        if optimizer.takes_batches:
+            rule, program = optimizer, model.step_program(optimizer)
+            steps = ProgramSteps(program)
+        else:
+            program = model.step_program()
+            steps = LBFGSSteps(model, program, self.training, optimizer, len(bounds))
         before = type(self.optimizer)
-        self.model, self.optimizer = model, optimizer
-        self.program: Program = self.model.step_program(optimizer)
+        self.model, self.optimizer, self.rule, self.steps = model, optimizer, rule, steps
+        self.program: Program = program
+        self.stopped = ""
         self.state = State(self.known(self.state.values, before), self.state.step, self.state.lr)
-        self.engine = ReferenceEngine(self.program)
-        self.rate = LearningRate(optimizer.schedule)
+        self.rate = LearningRate(rule.schedule if rule else schedule_of(1.0))  # L-BFGS does not use it
         self.batches = Batches(self.model, self.training, bounds, shuffle=size < rows)
         if self.batch:
             self.batch = 0
@@ -121,6 +129,10 @@ class Run:
             self.record()
         return made
 
+    def learning_rate(self) -> float:
+        """Return the learning rate of the next step; 0 for an optimizer without one."""
+        return float(self.rate.at(self.state.step)) if self.rule else 0.0
+
     def work(self) -> float:
         """Return about how many multiplications a step makes."""
         return max(float(self.model.theta.size) * float(self.batches.bounds[0, 1]) * 6, 1.0)
@@ -138,7 +150,9 @@ class Run:
     def run(self, stretch: Stretch) -> None:
         """Run a stretch of steps; if a value is not finite, stop at the parameters before it."""
         before = dict(self.state.values)
-        self.engine.run(stretch, self.state.values)
+        self.stopped = self.steps.run(stretch, self.state.values)
+        if self.stopped:
+            return
         if not all(np.isfinite(value).all() for value in self.state.values.values()):
             self.stopped = divergence.in_steps(self.program, stretch, before, self.epoch).message
             self.state.values = before
@@ -211,9 +225,10 @@ class Run:
         self.stopped = ""
 
     def restart(self) -> None:
-        """Begin a new epoch with the optimizer's state at 0 and the step count_of from 1 again."""
+        """Begin a new epoch with the optimizer's state at 0 and the step counted from 1 again."""
         self.state = State(self.model.start_values(self.program))
         self.epoch = self.batch = 0
+        self.stopped = ""
         self.batches.order = None
         self.course = []
         self.record()

@@ -16,12 +16,12 @@ import numpy as np
 
 from workings.errors import InputError, unknown_name
 from workings.model.model import Model
-from workings.play import settings as limits
+from workings.play import session_settings as limits
 from workings.play import tables
-from workings.play.datasets import GENERATED, PlayData, described, generate, training_rows
-from workings.play.exhibits import Exhibits, needed
+from workings.play.data_sets import DataSets
 from workings.play.exports import exported, latex_of, library_code, opened, script_of
 from workings.play.lesson_files import FOLDER, read_lessons
+from workings.play.museum_actions import MuseumActions
 from workings.play.own import settings_of
 from workings.play.pictures import (
     SIDE,
@@ -36,9 +36,10 @@ from workings.play.pictures import (
     single,
     thinned,
 )
+from workings.play.play_data import PlayData
+from workings.play.play_model import new_model, structure, with_weights_of
 from workings.play.run import Run
-from workings.play.settings import AUTOMATIC, Settings
-from workings.play.tables import LOADERS
+from workings.play.session_settings import AUTOMATIC, Settings
 from workings.support.arrays import Array
 from workings.support.json_values import JsonObject
 from workings.training.rows import Rows
@@ -49,16 +50,9 @@ if TYPE_CHECKING:  # actions import what only they need, so that the first frame
     from workings.play.walk import Walk
 
 MOST_STEPS = 1000  # in one message
-MOST_POINTS = 5000
-DRAWN = "your points"
 MOST_WORK = 4e9  # multiplications in one message
 KEEPS_WEIGHTS = ("lr", "schedule", "schedule_steps", "optimizer", "batch_size", "regularizer", "lam")
 OF_ROWS = ("data", "rows", "noise", "data_seed", "held_out")
-
-
-def structure(settings: Settings) -> tuple[object, ...]:
-    """Return what decides the shapes and the meaning of the parameters."""
-    return settings.data, settings.features, settings.hidden, settings.loss
 
 
 class Session:
@@ -83,11 +77,11 @@ class Session:
     def __init__(
         self, settings: Settings | None = None, own: PlayData | None = None, model: Model | None = None
     ) -> None:
-        self.own: dict[str, PlayData] = {} if own is None else {own.name: own}
+        self.sets = DataSets(own)
         self.row = 0
         self.drawing: Array | None = None
         self.lesson_folder: Path | None = None
-        self.exhibits: Exhibits | None = None
+        self.exhibits = MuseumActions()
         self.other: Session | None = None  # the network that is kept for comparison, on the same data
         self.axes: tuple[int, int] = (0, 1)
         self.columns: tuple[str, ...] = ()
@@ -101,49 +95,16 @@ class Session:
 
     # -- beginnings --------------------------------------------------------------------------
 
-    def load_data(self, settings: Settings) -> PlayData:
-        """Return the data set that the settings name."""
-        if settings.data in GENERATED:
-            return generate(settings).with_features(settings.features)
-        own = self.own_data(settings.data)
-        training = training_rows(len(own.y), settings.held_out)
-        return replace(own, training=training).with_features(settings.features)
-
-    def own_data(self, name: str) -> PlayData:
-        """Return a table, images or drawn points by name; scikit-learn's data sets are loaded when they are needed."""
-        if name not in self.own and name in LOADERS:
-            self.own[name] = LOADERS[name]()
-        if name not in self.own:
-            raise unknown_name("data set", name[:80], [*GENERATED, *LOADERS, *self.own])
-        return self.own[name]
-
     def make_model(self, settings: Settings, data: PlayData) -> Model:
-        """Return a new network with its initial weights."""
-        if not data.classes and settings.make_loss(data.usual_loss).is_classification:
-            raise InputError(f"{settings.loss} needs classes, and {data.name} has numbers: choose SquaredError.")
-        loss = settings.make_loss(data.usual_loss)
-        outputs = len(data.classes) if loss.is_multiclass else 1
-        if len(data.classes) > 2 and outputs == 1:
-            raise InputError(f"{type(loss).__name__} has one output; for {len(data.classes)} classes use CrossEntropy.")
-        model = Model(
-            settings.layers(outputs), loss=loss, regularizer=settings.make_regularizer(), seed=settings.seed,
-            n_in=len(data.features),
-        )  # fmt: skip
-        return self.with_given_weights(model, settings)
-
-    def with_given_weights(self, model: Model, settings: Settings) -> Model:
-        """Return the model with the weights of the user's network, if the settings still describe that one."""
+        """Return a new network; it has the weights of the user's one, if the settings still describe that."""
+        model = new_model(settings, data)
         if self.given is None or self.given[0] != structure(settings):
             return model
-        arrays = {**self.given[1].parameters, **self.given[1].statistics}
-        expected = {name: value.shape for name, value in {**model.parameters, **model.statistics}.items()}
-        if {name: value.shape for name, value in arrays.items()} != expected:
-            raise InputError(f"The network has other shapes than this data needs: {model!r}.")
-        return model.place(model.n_in or 1, arrays)
+        return with_weights_of(self.given[1], model)
 
     def begin(self, settings: Settings) -> None:
         """Begin with new data, new weights and a new run; nothing changes if the settings are refused."""
-        data = self.load_data(settings)
+        data = self.sets.load(settings)
         model = self.make_model(settings, data)
         X = data.inputs(data.raw)
         features, targets, _ = model.prepare(X, data.y)
@@ -189,38 +150,24 @@ class Session:
                 **limits.choices(),
                 "defaults": usual,
                 "most_steps": MOST_STEPS,
-                "museum": self.exhibits is not None,
+                "museum": self.exhibits.museum_is_open,
             },
             **self.view(),
         }
-
-    def offered(self) -> list[JsonObject]:
-        """Return all data sets that can be chosen."""
-        known = [*described(), *tables.offered()]
-        own = [data for name, data in self.own.items() if name not in LOADERS]
-        of_user: list[JsonObject] = [{"name": data.name, "words": data.words, "noise": 0} for data in own]
-        return [*known, *of_user]
 
     def configure(self, settings: Any) -> JsonObject:
         """Change some settings; weights are kept if only the training changes."""
         given = Settings.from_json(settings, self.settings)
         if isinstance(settings, dict) and given.data != self.settings.data:
-            given = self.for_other_data(given, settings)
+            given = self.sets.usual_settings(given, settings)
+        if given.optimizer == "LBFGS" != self.settings.optimizer and "batch_size" not in settings:
+            given = replace(given, batch_size=0)  # it takes all rows in each step
         changed = {name for name, value in vars(given).items() if value != getattr(self.settings, name)}
         if changed - set(KEEPS_WEIGHTS):
             self.begin_both(given, is_new=bool(changed & set(OF_ROWS)))
         elif changed:
             self.change_training(given)
         return self.view()
-
-    def for_other_data(self, given: Settings, asked: dict[str, Any]) -> Settings:
-        """Return settings with the usual noise, features and loss of another data set, unless they were asked for."""
-        kind = GENERATED.get(given.data)
-        if kind is not None and "noise" not in asked:
-            given = replace(given, noise=kind.noise)
-        if "features" not in asked:
-            given = replace(given, features=self.own_data(given.data).features if kind is None else ("x1", "x2"))
-        return given if "loss" in asked else replace(given, loss=AUTOMATIC)
 
     def reset(self) -> JsonObject:
         """Return to the initial weights."""
@@ -231,7 +178,6 @@ class Session:
         """Begin anew; so does the network that is kept for comparison, on the same data."""
         other = copy.copy(self.other)
         if other is not None and is_new:
-            other.own = self.own
             same: dict[str, Any] = {name: getattr(settings, name) for name in OF_ROWS}
             if settings.data != self.settings.data:
                 same |= {"loss": AUTOMATIC, "features": settings.features}
@@ -245,7 +191,7 @@ class Session:
         """Return everything that the page shows: settings, data, network, and the present frame."""
         return {
             "settings": self.settings.to_json(),
-            "sets": self.offered(),
+            "sets": self.sets.offered(),
             "data": self.data_view(),
             "network": self.network_view(),
             "frame": self.frame(),
@@ -312,7 +258,7 @@ class Session:
             "activations": self.activations() if self.data.side else None,
             "course": encoded(course),
             "moments": len(run.course),
-            "rate": run.rate.at(run.state.step),
+            "rate": run.learning_rate(),
             "stopped": run.stopped,
             "other": None if self.other is None else self.other.frame(),
         }
@@ -333,7 +279,7 @@ class Session:
     def travel(self, moment: int) -> JsonObject:
         """Return to a moment of the run; training continues from there."""
         if moment >= len(self.run.course):
-            raise InputError(f"The run has {len(self.run.course)} moments, count_of from 0; there is no {moment}.")
+            raise InputError(f"The run has {len(self.run.course)} moments, counted from 0; there is no {moment}.")
         self.leave_walk()
         self.run.go_to(moment)
         if self.other is not None:
@@ -402,9 +348,9 @@ class Session:
 
     def add_point(self, x: float, y: float, target: float) -> JsonObject:
         """Add a point to the data in the plane; the weights stay."""
-        settings = self.with_point(x, y, target)
+        data = self.sets.add_point(self.data, x, y, target)
         sessions = [self] if self.other is None else [self, self.other]
-        begun = [session.on_more_points(settings.data) for session in sessions]
+        begun = [session.on_more_points(data) for session in sessions]
         for session, anew in zip(sessions, begun, strict=True):  # both, or none of them
             vars(session).update({**vars(anew), "other": session.other})
         return self.view()
@@ -417,31 +363,13 @@ class Session:
         found.given = self.given
         return found
 
-    def with_point(self, x: float, y: float, target: float) -> Settings:
-        """Make a data set of your own from the present one and one more point; return settings with it."""
-        data, most = self.data, max(len(self.data.classes) - 1, 0)
-        if data.columns != ("x1", "x2"):
-            raise InputError("Points can be added to data in the plane only.")
-        if data.classes and target not in range(most + 1):
-            raise InputError(f"The class of a point is a number from 0 to {most}, not {target:g}.")
-        if len(data.y) >= MOST_POINTS:
-            raise InputError(f"The playground takes at most {MOST_POINTS:,} points.")
-        raw, targets = np.vstack([[x, y], data.raw]), np.concatenate([[target], data.y])
-        self.own[DRAWN] = replace(data, name=DRAWN, words="Points that you have drawn.", raw=raw, y=targets, source=())
-        return replace(self.settings, data=DRAWN)
-
     def open_table(self, name: str, content: str, target: str, impute: bool) -> JsonObject:
         """Take a CSV or Parquet file as data; without a target, return its columns to choose from."""
         if not target:
             return {"columns": tables.table_columns(name, content)}
         data = tables.table_of(name, content, target, impute)
-        before = dict(self.own)
-        self.own[data.name] = data
-        try:
+        with self.sets.adding(data):
             self.begin_both(replace(self.settings, data=data.name, features=data.features, loss=AUTOMATIC))
-        except BaseException:
-            self.own = before
-            raise
         return self.view()
 
     def lessons(self) -> JsonObject:
@@ -449,42 +377,12 @@ class Session:
         folders = [FOLDER, *([] if self.lesson_folder is None else [self.lesson_folder])]
         return {"lessons": [each.to_json() for folder in folders for each in read_lessons(folder).values()]}
 
-    # -- actions: the museum -----------------------------------------------------------------
-
-    def museum(self) -> dict[str, object]:
-        """Return all mistakes of the museum."""
-        return {"mistakes": needed(self.exhibits).mistakes()}
-
-    def exhibit(self, name: str, room: str) -> JsonObject:
-        """Return a mistake beside the right network, both trained on the data set ``room``."""
-        return needed(self.exhibits).exhibit(name, room)
-
-    def exhibit_doctor(self, name: str, room: str) -> JsonObject:
-        """Return what the doctor finds in the network with a mistake."""
-        return {"findings": needed(self.exhibits).diagnosis(name, room)}
-
-    def game(self, seed: int) -> JsonObject:
-        """Begin a game: four networks, of which one has a mistake."""
-        return needed(self.exhibits).begin_game(seed)
-
-    def game_hint(self) -> JsonObject:
-        """Return the next hint of the game."""
-        return needed(self.exhibits).hint()
-
-    def game_guess(self, choice: int) -> JsonObject:
-        """Return whether a network of the game has the mistake."""
-        return needed(self.exhibits).guess(choice)
-
-    def game_reveal(self) -> JsonObject:
-        """Return which network of the game has the mistake."""
-        return needed(self.exhibits).reveal()
-
     # -- actions: inspection -----------------------------------------------------------------
 
     def choose_row(self, row: int) -> JsonObject:
         """Choose the training row that equations show."""
         if row >= self.data.training:
-            raise InputError(f"There are {self.data.training} training rows, count_of from 0; there is no row {row}.")
+            raise InputError(f"There are {self.data.training} training rows, counted from 0; there is no row {row}.")
         self.row, self.walk = row, None
         if self.other is not None:
             self.other.row = row

@@ -18,8 +18,8 @@ import numpy as np
 
 from workings.datasets import digits, mnist
 from workings.errors import InputError, MissingExtraError, WorkingsError
-from workings.play.datasets import PlayData, check_size
 from workings.play.pictures import decoded
+from workings.play.play_data import PlayData, check_size
 from workings.support.arrays import Array
 from workings.support.escaping import visible
 from workings.support.json_values import JsonObject

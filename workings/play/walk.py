@@ -24,7 +24,7 @@ class Walk:
     """The statements of a run's next step, run as far as they have been asked for."""
 
     def __init__(self, run: Run, row: int, unit: int) -> None:
-        program = run.model.program(run.optimizer)
+        program = run.model.program(run.rule)
         self.row = row
         self.runner = StatementRunner(program, run.peek(), row, unit)
         self.writer = EquationWriter(program, MathmlNotation(DIGITS))

@@ -62,6 +62,8 @@ def confusion(
     >>> [text.get_text() for text in ax.texts]
     ['1', '1', '0', '1']
     """
+    if hasattr(y_true, "predict"):
+        raise InputError("confusion compares two arrays of classes: confusion(y, model.predict(X)).")
     y_true = vector(y_true, "y_true")
     y_pred = vector(y_pred, "y_pred", len(y_true))
     check_classes(y_true, "y_true")

@@ -24,6 +24,7 @@ from workings.readings.text_latex import (
     NO_PATH,
     SUMMED,
     derivation_end,
+    derivation_place,
     derivation_sides,
     entry_forms,
     entry_name,
@@ -166,8 +167,8 @@ def derivation_aside(explanation: WorkedStep, writer: EquationWriter) -> str:
     gradient = writer.equation(explanation.program.stage("backward")[0])
     title = f"{tag('math', gradient, xmlns=NAMESPACE)}"
     lines = "".join(f"<li>{derivation_line(line, writer)}</li>" for line in explanation.derivation)
-    where = f"With the numbers of row {explanation.row}, unit {explanation.unit}:"
-    return f'<aside aria-label="Derivation"><p>Why {title}?</p>{paragraph(where, "about")}<ol>{lines}</ol></aside>'
+    where = paragraph(derivation_place(explanation), "about")
+    return f'<aside aria-label="Derivation"><p>Why {title}?</p>{where}<ol>{lines}</ol></aside>'
 
 
 def derivation_line(line: WorkedLine, writer: EquationWriter) -> str:
@@ -176,7 +177,7 @@ def derivation_line(line: WorkedLine, writer: EquationWriter) -> str:
     sides = [(left, right)]
     if line.is_finite:
         value = writer.notation.number(line.entry).text
-        sides += [("", text) for text in dict.fromkeys([numbers, value]) if text]
+        sides += [("", text) for text in dict.fromkeys([numbers, value]) if text not in ("", right)]
     equal = tag("mtd", writer.notation.equals)
     rows = [tag("mtr", tag("mtd", row(a)), equal, tag("mtd", row(b))) for a, b in sides]
     table_of_sides = tag("mtable", *rows, **{"class": "worked", "displaystyle": "true"})
@@ -226,8 +227,9 @@ def influence_body(influence: PathAnalysis) -> str:
     head = (
         '<thead><tr><th scope="col" class="way">path</th><th scope="col">contribution to the gradient</th></tr></thead>'
     )
-    caption = f"{count:,} {'path' if count == 1 else 'paths'} to J, the strongest first"
-    pieces += [scroll(f"<table><caption>{caption}</caption>{head}<tbody>{lines}{total}</tbody></table>", "paths to J")]
+    words = f"{count:,} {'path' if count == 1 else 'paths'} to J, the strongest first"
+    caption = f"<caption><span>{words}</span></caption>"
+    pieces += [scroll(f"<table>{caption}{head}<tbody>{lines}{total}</tbody></table>", "paths to J")]
     if not influence.paths:
         pieces += [paragraph(f"It does not affect J: {NO_PATH}.")]
     else:

@@ -174,7 +174,7 @@ def table(shown: ArrayOnPage, caption: str, places: Sequence[int]) -> str:
             inner += cell(shown, index, float(cells[place, column]), float(slopes[place, column]), has_origins)
         lines.append(f'<tr><th scope="row">{"entry" if is_line else place}</th>{inner}</tr>')
     whole = (
-        f"<table><caption>{in_html(caption)}</caption><thead><tr><td></td>{head}</tr></thead>"
+        f"<table><caption><span>{in_html(caption)}</span></caption><thead><tr><td></td>{head}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table>"
     )
     return scroll(whole, caption)

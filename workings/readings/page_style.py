@@ -39,7 +39,9 @@ STYLE = """
 .workings mtable.cases { border-left: 2px solid; border-radius: .5em; margin-left: .2em; padding-left: .2em; }
 .workings mtable.cases mtd { text-align: left; }
 .workings table { border-collapse: collapse; font-size: .88rem; font-variant-numeric: tabular-nums; margin: .5rem 0; }
-.workings caption { text-align: left; font-size: .85rem; color: var(--quiet); padding-bottom: .2rem; }
+.workings caption { text-align: left; font-size: .85rem; color: var(--quiet); padding-bottom: .2rem;
+  width: 0; }
+.workings caption span { display: block; width: max-content; max-width: min(21rem, 85vw); }
 .workings th, .workings td { border: 0; border-bottom: 1px solid var(--line); padding: .2rem .6rem; text-align: right;
   vertical-align: top; background: none; color: inherit; }
 .workings th { font-weight: 500; color: var(--quiet); }

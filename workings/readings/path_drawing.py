@@ -20,7 +20,8 @@ from workings.support.arrays import Array
 from workings.support.escaping import in_html
 
 SHOWN = 8  # largest number of units that are drawn per column
-ACROSS, DOWN, MARGIN, PICTURE = 112, 34, 44, 84  # pixels
+ACROSS, DOWN, MARGIN, PICTURE = 100, 34, 42, 84  # pixels
+NARROWEST = 0.75  # on a narrow page, the drawing shrinks to this part of its width; then it scrolls
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def drawing(explanation: WorkedStep) -> str:
     lit = " → ".join(f"{column.name}[{explanation.row},{column.lit}]" for column in columns)
     svg = (
         f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="group" '
+        f'style="max-width:100%;min-width:{NARROWEST * width:g}px;height:auto" '
         f'aria-label="Drawing of the network. Highlighted: {in_html(lit)} → J">{"".join(pieces)}</svg>'
     )
     caption = (

@@ -260,7 +260,13 @@ def is_derived(worked: WorkedStatement, explanation: WorkedStep) -> bool:
 def derivation_title(explanation: WorkedStep, writer: EquationWriter) -> str:
     """Return the question that a derivation answers."""
     equation = writer.equation(explanation.program.stage("backward")[0])
-    return f"Why {equation}? With the numbers of row {explanation.row}, unit {explanation.unit}:"
+    return f"Why {equation}? {derivation_place(explanation)}"
+
+
+def derivation_place(explanation: WorkedStep) -> str:
+    """Return whose numbers a derivation has: the row, and the unit of the last layer, which may have fewer units."""
+    row, unit = explanation.derivation[-1].index
+    return f"With the numbers of row {row}, unit {unit}:"
 
 
 def derivation_sides(line: WorkedLine, writer: EquationWriter) -> tuple[str, str, str]:
@@ -288,7 +294,7 @@ def derivation_text(explanation: WorkedStep, writer: EquationWriter) -> Iterator
         left, right, numbers = derivation_sides(line, writer)
         yield from wrap_line(f"      {place}. ", line.words)
         yield from wrap_line(f"         {left} = ", right)
-        if line.is_finite:
+        if line.is_finite and right != number(line.entry):
             value = number(line.entry)
             terms = f"{numbers} = " if numbers not in ("", value) else ""
             yield from wrap_line("           here: ", f"{terms}{value}{derivation_end(line)}")
@@ -422,7 +428,7 @@ def latex_worked(worked: WorkedStatement, writer: EquationWriter) -> Iterator[st
 def latex_derivation(explanation: WorkedStep, writer: EquationWriter) -> Iterator[str]:
     """Yield the LaTeX of a derivation."""
     gradient = writer.equation(explanation.program.stage("backward")[0])
-    where = f"With the numbers of row {explanation.row}, unit {explanation.unit}:"
+    where = derivation_place(explanation)
     yield rf"\paragraph*{{Why ${gradient}$?}}\mbox{{}}\\" + f"\n{where}\n\\begin{{enumerate}}"
     for line in explanation.derivation:
         left, right, numbers = derivation_sides(line, writer)
@@ -430,7 +436,7 @@ def latex_derivation(explanation: WorkedStep, writer: EquationWriter) -> Iterato
         if line.is_finite:
             value = writer.notation.number(line.entry).text
             forms = [] if line.numbers is None else [" \\\\\n&\\quad ".join(split_sum(line.numbers, writer)), value]
-            sides += [f"&= {text}" for text in dict.fromkeys(forms or [numbers, value]) if text]
+            sides += [f"&= {text}" for text in dict.fromkeys(forms or [numbers, value]) if text not in ("", right)]
         yield rf"\item {in_latex(line.words)}"
         yield "\\begin{align*}\n" + " \\\\\n".join(sides) + "\n\\end{align*}"
         yield from map(in_latex, check_lines(line))

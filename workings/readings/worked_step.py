@@ -229,10 +229,15 @@ def about(network: Model, optimizer: object, values: Mapping[str, object]) -> tu
     layers = " → ".join([f"{network.n_in} inputs" if network.n_in != 1 else "1 input", *map(brief, network.layers)])
     columns = columns_in(network.preprocessing)
     named = [] if columns is None else [f"columns of X: {numbered_names(columns.names)}"]
-    if network.classes is not None and network.n_out == len(network.classes):
+    if network.classes is not None and network.n_out == len(network.classes) and not are_their_indices(network.classes):
         named += [f"class of each output: {numbered_names(map(str, network.classes.tolist()))}"]
     rules = [*map(brief, (network.loss, *network.regularizers)), *([] if optimizer is None else [brief(optimizer)])]
     return layers, "; ".join(rules), f"{rows}, {network.dtype}", *named
+
+
+def are_their_indices(classes: Array) -> bool:
+    """Return whether the classes are 0, 1, 2 and so on, so that the number of an output is its class."""
+    return bool(classes.tolist() == list(range(len(classes))))
 
 
 def numbered_names(names: Iterable[str]) -> str:

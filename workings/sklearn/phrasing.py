@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
-from workings.checks.evidence import rate_of, with_rate
+from workings.checks.rates import rate_of, with_rate
 from workings.layers import BatchNorm, Dense, Layer
 from workings.model.model import Model
 from workings.optimizers import Chain, ClipByNorm, Part

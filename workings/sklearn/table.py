@@ -20,6 +20,8 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from workings.errors import InputError, unknown_name
 from workings.files.encoded_features import with_scaling_layer
+from workings.files.mean_outputs import MeanOutputs
+from workings.files.merging import merged
 from workings.network import Network
 from workings.sklearn.inputs import own_errors, readable_targets
 from workings.support.arrays import Array
@@ -33,7 +35,6 @@ from workings.table_recipe import (
     TableRecipe,
     as_inputs,
     first_number,
-    one_network,
     train_together,
 )
 from workings.tables.columns import CategoryColumn, Column, Columns, NumberColumn, column_names, original, standard
@@ -51,9 +52,9 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
 
     columns_: Columns
     networks_: list[Network]
-    _network: Network  # of encoded rows; in float64, so that a row's prediction hardly depends on the other rows
     _is_array: bool
     _network_of_fit: Network | None
+    _mean_outputs: MeanOutputs | None
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         """
         check_is_fitted(self)
         if self._network_of_fit is None:
-            network = self._network.astype(np.float32)
+            network = Network.from_model(merged(self.networks_))
             network.preprocessing = self.networks_[0].preprocessing
             is_raw = self._is_array and self.columns_.array_width is None
             self._network_of_fit = network_of_arrays(network, self.columns_, type(self)) if is_raw else network
@@ -117,10 +118,12 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             recipe = recipe.within(float(self.time), rows, y, classes, self.engine)
         labels = [] if classes is None else classes.tolist()
         fits = [recipe.fit_of(rows, y, draw, classes=classes) for draw in recipe.draws(len(rows), codes, seed)]
-        train_together(fits, self.engine)
-        self.networks_, self._network = [fit.predictor for fit in fits], one_network(fits).astype(np.float64)
+        histories = train_together(fits, self.engine)
+        self.networks_, self._mean_outputs = [fit.predictor for fit in fits], None
         for network in self.networks_:
             network.preprocessing = self.columns_.stored(labels, f"trained by {type(self).__name__}")
+        if histories[0].engine.startswith("compiled"):
+            self._mean.compile()
         return self
 
     def _recipe_or(self, usual: TableRecipe) -> TableRecipe:
@@ -169,7 +172,20 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         """Return the outputs of the network, of shape (n, outputs), float64."""
         check_is_fitted(self)
         rows = self._encode(self._table(X, reset=False))
-        return np.asarray(self._network.outputs(rows), dtype=np.float64)
+        return self._mean(rows, "reference" if self.engine == "reference" else "auto")
+
+    @property
+    def _mean(self) -> MeanOutputs:
+        """The mean of the networks, in float64, so that a row's prediction hardly depends on the other rows."""
+        if self._mean_outputs is None:
+            self._mean_outputs = MeanOutputs(self.networks_)
+        return self._mean_outputs
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return the state for copy and pickle, without what is made again from the networks."""
+        made_again = {"_mean_outputs": None, "_network_of_fit": None}
+        state: dict[str, object] = super().__getstate__()
+        return {**state, **{name: value for name, value in made_again.items() if name in state}}
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

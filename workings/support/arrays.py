@@ -7,6 +7,7 @@ network would train on the wrong numbers without an error.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +64,8 @@ def as_features(X: ArrayLike, dtype: DTypeLike, n_in: int | None = None, name: s
         check_table(matrix, n_in, name)
         rows = finite_rows(matrix, dtype, name)
         return rows.dense() if rows.dense_bytes <= DENSE_AT_ONCE else rows
+    if isinstance(X, (str, os.PathLike)):
+        raise InputError(f"{name} is {os.fspath(X)!r}. This operation opens no files: load the rows, as with np.load.")
     array = as_array(X, name)
     if array.dtype.names or (array.ndim == 0 and array.dtype.kind == "O"):
         raise InputError(

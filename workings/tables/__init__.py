@@ -11,7 +11,7 @@ from workings.tables.columns import CategoryColumn, NumberColumn
 from workings.tables.files import read_table, write_table
 from workings.tables.preprocessing import Preprocessing
 from workings.tables.stream import TableStream, stream
-from workings.tables.targets import ClassTarget, LabelsTarget, NumberTarget
+from workings.tables.target_column import ClassTarget, LabelsTarget, NumberTarget
 
 __all__ = [
     "CategoryColumn",

@@ -380,7 +380,7 @@ class Columns(CheckedKeywords):
     def features(self, numbers: Array, codes: Array, dtype: DTypeLike = np.float64) -> Array:
         """Encode numbers and category numbers as X, of shape (n, n_in); category -1 is a missing value."""
         mean, std, fill = (array.astype(dtype) for array in self.arrays.values())
-        scaled = iter(standard(filled(numbers.astype(dtype), fill), mean, std).T[:, :, None])
+        scaled = iter(standard(filled(numbers.astype(dtype, copy=False), fill), mean, std).T[:, :, None])
         given, coded = iter(numbers.T[:, :, None]), iter(codes.T[:, :, None])
         pieces = []
         for column in self.columns:
@@ -390,7 +390,7 @@ class Columns(CheckedKeywords):
             pieces.append(next(scaled))
             x = next(given)
             pieces += [missing(x)] if column.indicator else []
-        return np.hstack(pieces).astype(dtype)
+        return np.hstack(pieces).astype(dtype, copy=False)
 
     def is_near(self, X: Array, numbers: Array, codes: Array, dtype: DTypeLike) -> bool:
         """Return whether X equals ``features`` of these rows, up to the rounding of ``dtype``.
@@ -501,6 +501,8 @@ class Columns(CheckedKeywords):
 
     def refuse_overflow(self, X: Array, numbers: Array) -> None:
         """Raise for numbers so far from the mean that standardizing them overflows."""
+        if np.isfinite(X).all():
+            return
         for column, place, x in zip(self.numbers, self.number_places, numbers.T, strict=True):
             if not np.isfinite(X[:, place]).all():
                 row = int(np.flatnonzero(~np.isfinite(X[:, place]))[0])

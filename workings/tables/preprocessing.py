@@ -33,7 +33,7 @@ from workings.tables.files import column_text, index_columns
 from workings.tables.scaling import ROBUST, STANDARD
 from workings.tables.schema import damaged, stored_order, stored_text
 from workings.tables.screening import ColumnChoices, screened
-from workings.tables.targets import ClassTarget, NumberTarget, Target, formatted_numbers, label_text, learn_target
+from workings.tables.target_column import ClassTarget, NumberTarget, Target, formatted_numbers, label_text, learn_target
 from workings.tables.values import naming_lines
 from workings.tables.wording import unknown_column
 

@@ -27,7 +27,7 @@ from workings.tables.features import TRAIN_FIX
 from workings.tables.files import index_columns
 from workings.tables.preprocessing import Preprocessing, index_note, names_in, treatment_of_gaps
 from workings.tables.screening import ColumnChoices
-from workings.tables.targets import (
+from workings.tables.target_column import (
     REGRESSION,
     TASKS,
     ClassTarget,

@@ -166,7 +166,7 @@ def refuse_unusable(value: object, row: int, name: str) -> None:
     """Raise for dates, times, bytes and nested values."""
     if isinstance(value, TEMPORAL_TYPES) or type(value).__name__ == "Period":  # of pandas
         raise InputError(
-            f"Column {name!r} holds dates or times ({type(value).__name__} in {place_of(row, name)}), which a network "
+            f"Column {name!r} holds dates or times ({type(value).__name__} in row {row + 1}), which a network "
             f"cannot use. {DATE_FIX}"
         )
     refuse_nested(value, row, name)
@@ -176,7 +176,7 @@ def refuse_nested(value: object, row: int, name: str) -> None:
     """Raise for bytes and nested values."""
     if isinstance(value, (bytes, Mapping, np.ndarray)) or (isinstance(value, Sequence) and not isinstance(value, str)):
         raise InputError(
-            f"Column {name!r} holds values of type {type(value).__name__} ({place_of(row, name)}); a column must hold "
+            f"Column {name!r} holds values of type {type(value).__name__} (row {row + 1}); a column must hold "
             f"numbers, text or true/false."
         )
 

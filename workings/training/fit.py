@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from numpy.typing import ArrayLike
 
@@ -12,6 +13,7 @@ from workings.support.arrays import put_state, state_of
 from workings.support.interruption import Interruption
 from workings.training.history import History
 from workings.training.loop import run
+from workings.training.parallel.parallel_settings import with_files
 from workings.training.recipe import Recipe
 from workings.training.training import FirstLook, Training
 from workings.training.training_data import prepare
@@ -52,6 +54,7 @@ def train(
     3
     """
     undo, training = undoing(model), None
+    recipe = replace(recipe, workers=with_files(recipe.workers, X, y))
     try:
         data = prepare(model, X, y, recipe)
         if first_look is not None and data.has_streams:

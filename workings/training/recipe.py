@@ -20,7 +20,7 @@ from workings.schedules import LearningRateSchedule
 from workings.support.arrays import describe
 from workings.support.ranges import as_number, as_plain, as_whole_number
 from workings.training.callbacks import Callback
-from workings.training.parallel.settings import Workers, checked_workers
+from workings.training.parallel.parallel_settings import Workers, checked_workers
 
 Validation = tuple[ArrayLike, ArrayLike] | float | None
 Labels = Mapping[Any, float] | str | None  # the weight of each label

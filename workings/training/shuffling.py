@@ -1,12 +1,13 @@
 """Shuffling of rows on disk, in two stages: the blocks, then the rows of some blocks at a time.
 
-Rows on disk are read fast only in blocks of consecutive rows.  So the blocks are put into a random order first.
-Several blocks in this order make a window, which is in memory as a whole, and whose rows are permuted.  All orders of
-an epoch follow from one seed, so no order of all rows is ever in memory.
+Rows on disk are read fast only in blocks of consecutive rows.  Several blocks make a window, which is in memory as a
+whole, and whose rows are permuted.  All orders of an epoch follow from one seed, so no order of all rows is ever in
+memory.
 
-A row can be used only with the rows of the blocks that are drawn into its window.  If the file is not sorted, that is
-as good as a permutation of all rows.  In a file that is sorted by class, the share p of a class in a window of B blocks
-differs from its share in the file by about √(p(1 - p) / B).
+Each window gets blocks from all over the file: the file is cut into runs of as many blocks as there are windows, and
+the blocks of a run go to the windows at random, one to each.  So a window is like the whole file even if the file is
+sorted, whatever it is sorted by.  In a file that is sorted by class, the rows of a class in a window of B blocks differ
+from its share by about one block.  With blocks drawn at random, its share p would differ by about √(p(1 - p) / B).
 """
 
 from __future__ import annotations
@@ -53,17 +54,32 @@ def windows_in_order(starts: Array, n: int, most: int) -> Iterator[Window]:
 
 
 def shuffled_windows(starts: Array, n: int, most: int, seed: int) -> Iterator[Window]:
-    """Yield the windows of an epoch: blocks in random order, ``most`` rows at a time, and the order of these rows.
+    """Yield the windows of an epoch: blocks from all over the file, about ``most`` rows, and the order of these rows.
+
+    Windows have equal numbers of blocks, to within one.  They have at most ``most`` rows if the blocks are of one size.
 
     >>> windows = list(shuffled_windows(np.array([0, 2, 4, 6]), 8, most=4, seed=0))
     >>> [(window.blocks, window.order.tolist()) for window in windows]
-    [([slice(4, 6, None), slice(0, 2, None)], [3, 0, 2, 1]), ([slice(2, 4, None), slice(6, 8, None)], [2, 1, 0, 3])]
+    [([slice(0, 2, None), slice(4, 6, None)], [3, 0, 2, 1]), ([slice(2, 4, None), slice(6, 8, None)], [2, 1, 0, 3])]
     """
     blocks = blocks_of(starts, n)
-    drawn = np.random.default_rng([seed, 0]).permutation(len(blocks))
-    for number, chosen in enumerate(grouped([blocks[index] for index in drawn], most), 1):
+    typical = int(np.median([block.stop - block.start for block in blocks]))
+    windows = -(-len(blocks) // max(most // max(typical, 1), 1))
+    for number, indices in enumerate(dealt(len(blocks), windows, np.random.default_rng([seed, 0])), 1):
+        chosen = [blocks[index] for index in indices]
         rows = sum(block.stop - block.start for block in chosen)
         yield Window(chosen, np.random.default_rng([seed, number]).permutation(rows))
+
+
+def dealt(blocks: int, windows: int, rng: np.random.Generator) -> list[list[int]]:
+    """Deal blocks to windows, of each run of consecutive blocks one to each; return the blocks of each window.
+
+    >>> dealt(7, 2, np.random.default_rng(0))
+    [[0, 2, 4], [1, 3, 5, 6]]
+    """
+    window = np.concatenate([rng.permutation(windows) for _ in range(0, blocks, windows)])[:blocks]
+    order = np.argsort(window, kind="stable")
+    return [part.tolist() for part in np.split(order, np.cumsum(np.bincount(window, minlength=windows))[:-1])]
 
 
 def blocks_of(starts: Array, n: int) -> list[slice]:

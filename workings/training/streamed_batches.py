@@ -44,7 +44,7 @@ class WindowRows:
 
 
 class StreamedBatches(Batches):
-    """Batches of rows that are read from disk in windows, in blocks in random order."""
+    """Batches of rows that are read from disk in windows of blocks from all over the file."""
 
     window: WindowRows
 
@@ -53,7 +53,7 @@ class StreamedBatches(Batches):
         """The windows and blocks in which rows are shuffled; empty if all are in one window."""
         X = self.rows.X
         is_one = not self.shuffle or len(X) <= self.window_rows
-        return "" if is_one else f" in windows of {self.window_rows} rows and {len(X.starts)} blocks"
+        return "" if is_one else f" in windows of {self.window_rows} rows, dealt from {len(X.starts)} blocks"
 
     @property
     def window_rows(self) -> int:

@@ -45,8 +45,8 @@ def refuse_whole(recipe: Recipe, n: int) -> None:
     """Raise for settings that need all rows in memory."""
     if recipe.workers is not None:
         raise InputError(
-            "workers= cannot be combined with a stream of rows. Pass a memory map, np.load(path, mmap_mode='r'), or "
-            "train on the stream without workers."
+            "workers= cannot be combined with a stream of rows. Pass the path of the file, a memory map, "
+            "np.load(path, mmap_mode='r'), or train on the stream without workers."
         )
     if not recipe.optimizer.takes_batches:
         raise InputError("L-BFGS needs all rows in memory, and X is on disk. Use Adam() or SGD(0.1) with a batch_size.")

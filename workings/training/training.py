@@ -33,7 +33,7 @@ from workings.training.evaluation import Evaluation
 from workings.training.history import History, not_recorded
 from workings.training.lbfgs import check_smooth, scipy_optimize
 from workings.training.learning_rate import LearningRate
-from workings.training.parallel.engine import ParallelEngine, parallel_steps
+from workings.training.parallel.sharded_engine import ParallelEngine, parallel_steps
 from workings.training.recipe import Recipe
 from workings.training.rows import Rows
 from workings.training.step_runners import Steps, epoch_of_one, make_steps
@@ -146,42 +146,38 @@ class Training:
 
     def set_steps(self, engine: str, fits: int) -> None:
         """Create the program of a step and choose the engine that runs it; SciPy runs L-BFGS."""
-        network, optimizer, workers = self.network, self.recipe.optimizer, self.recipe.workers
-        if optimizer.takes_batches:
-            self.steps = (
-                make_steps(
-                    network,
-                    optimizer,
-                    self.batches,
-                    self.evaluation,
-                    epochs=self.epochs,
-                    engine=engine,
-                    worth_compiling=self.worth_compiling,
-                    fits=fits,
-                )
-                if workers is None
-                else parallel_steps(
-                    network,
-                    optimizer,
-                    self.batches,
-                    self.data.targets,
-                    workers,
-                    epochs=self.epochs,
-                    engine=engine,
-                )
-            )
+        if self.optimizer.takes_batches:
+            self.steps = self.steps_of_batches(self.optimizer, engine, fits)
             self.program, self.history.engine = self.steps.program, self.steps.name
             self.blocks = self.make_blocks(self.steps)
         else:
-            if workers is not None:
-                raise InputError("L-BFGS cannot run with workers, because SciPy makes its steps.")
-            if engine in ("compiled", "jax"):
-                raise InputError(f"L-BFGS cannot run with engine={engine!r}, because SciPy makes its steps.")
-            scipy_optimize()  # a clear error if SciPy is not installed
-            check_smooth(network, len(self.batches))
-            self.program = network.step_program(weighted=self.w is not None)
+            self.program = self.program_for_scipy(engine)
             self.history.engine = "reference (SciPy makes the steps)"
-        self.state = State(network.start_values(self.program))
+        self.state = State(self.network.start_values(self.program))
+
+    def steps_of_batches(self, optimizer: Part, engine: str, fits: int) -> Steps:
+        """Return what runs the steps: an engine in this process, or workers."""
+        parts, workers = (self.network, optimizer, self.batches), self.recipe.workers
+        if workers is not None:
+            return parallel_steps(*parts, self.data.targets, workers, epochs=self.epochs, engine=engine)
+        return make_steps(
+            *parts,
+            self.evaluation,
+            epochs=self.epochs,
+            engine=engine,
+            worth_compiling=self.worth_compiling,
+            fits=fits,
+        )
+
+    def program_for_scipy(self, engine: str) -> Program:
+        """Return the program whose objective and gradient L-BFGS asks for; refuse what SciPy cannot run."""
+        if self.recipe.workers is not None:
+            raise InputError("L-BFGS cannot run with workers, because SciPy makes its steps.")
+        if engine in ("compiled", "jax"):
+            raise InputError(f"L-BFGS cannot run with engine={engine!r}, because SciPy makes its steps.")
+        scipy_optimize()  # a clear error if SciPy is not installed
+        check_smooth(self.network, len(self.batches))
+        return self.network.step_program(weighted=self.w is not None)
 
     def check_monitors(self) -> None:
         """Refuse monitors that no column of the history is going to have; a user's callback may add columns."""
@@ -425,11 +421,10 @@ class Training:
 
         The last finite parameters may be so large that no further training can start from them.
         """
-        known = {
-            "its last finite parameters": found.values,
-            f"the parameters of epoch {self.record.epochs - 1}": self.record.state.values,
-            "the parameters that training began with": self.start.values,
-        }
+        known = {"its last finite parameters": found.values}
+        if self.record.epochs:
+            known[f"the parameters of epoch {self.record.epochs - 1}"] = self.record.state.values
+        known["the parameters that training began with"] = self.start.values
         objectives = {}
         for words, values in known.items():
             self.network.set_values(values)

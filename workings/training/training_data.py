@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError
+from workings.model.data_files import is_path, open_files
 from workings.model.model import Model
 from workings.model.targets import LabelTargets, Targets
-from workings.support.arrays import Array, as_features, same_length
+from workings.support.arrays import Array, Features, as_features, same_length
 from workings.support.conversion import as_array
 from workings.support.row_stream import RowStream, in_memory, opened
 from workings.support.sparse import SparseRows, dense
@@ -56,6 +57,7 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
     InputError
         For invalid rows, targets, weights or validation sets.
     """
+    X, y = opened_files(model, X, y, recipe)
     is_mapped_for_workers = recipe.workers is not None and isinstance(X, np.memmap)  # they read rows by their numbers
     X = X if is_mapped_for_workers else opened(X)
     if isinstance(X, RowStream):
@@ -79,6 +81,20 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
     return TrainingData(rows, validation, targets)
 
 
+def opened_files(model: Model, X: Features, y: Features, recipe: Recipe) -> tuple[Features, Features]:
+    """Open data that is given as a path; the model learns the columns of a table if it knows none yet."""
+    if not is_path(X):
+        return X, y
+    dtype = model.dtype if model.n_in is not None or model.dtype_given else np.float64
+    found = open_files(X, y, model.preprocessing, dtype=dtype, learns=model.n_in is None or model.is_fresh)
+    if found.preprocessing is None:
+        return found.X, found.y
+    model.preprocessing = found.preprocessing
+    if recipe.workers is None:
+        return found.X, found.y
+    return found.X[0 : len(found.X)], found.y[0 : len(found.y)]  # workers read rows by their numbers
+
+
 def is_given(recipe: Recipe) -> bool:
     """Whether the validation set is given as rows."""
     return isinstance(recipe.validation, tuple) and len(recipe.validation) == 2
@@ -100,7 +116,7 @@ def is_sparse(rows: Rows) -> bool:
 
 def given_validation(model: Model, targets: Targets, X: ArrayLike, y: ArrayLike, *, is_sparse: bool) -> Rows:
     """Check and encode a validation set; it is sparse only if the training set is, so that one engine runs both."""
-    X, y = model.encode_table(opened(X, "validation X"), y)
+    X, y = model.encode_table(*model.opened(X, y, "validation X"))
     if isinstance(X, RowStream):
         return streamed_validation(model, targets, X, y)
     y = in_memory(y, "validation y")

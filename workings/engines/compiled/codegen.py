@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from workings.activations import erf
-from workings.engines.compiled.fusion import Group, Index, Layout, LoopedOperation, LoopSchedule
+from workings.engines.compiled.fusion import Group, Index, Layout, LoopedOperation, LoopSchedule, flattened
 from workings.engines.compiled.row_sections import RETURN_IF_STOPPED, Sections
 from workings.engines.contract import CACHE_LINE
 from workings.lowering.elementwise import Entrywise
@@ -134,6 +134,7 @@ class SourceWriter:
     helpers: dict[str, str] = field(default_factory=dict)  # functions of the program -> their source
     used: set[str] = field(default_factory=set)  # functions that must be imported
     stored: set[str] = field(default_factory=set)  # names that need an array
+    products: dict[str, str] = field(default_factory=dict)  # variables for the number of entries of matrices
     section_function: list[str] = field(default_factory=list)  # its lines, if there are sections
 
     def __post_init__(self) -> None:
@@ -282,7 +283,22 @@ class SourceWriter:
         """Write one group of operations."""
         if group.is_large_product:
             return [self.write_product(group.members[0])]
-        return LoopWriter(self, group).lines()
+        return LoopWriter(self, flattened(group, self.lowering.dims, self.entry_count)).lines()
+
+    def entry_count(self, a: Dim, b: Dim) -> Dim:
+        """Return the number of entries of a matrix: a number, or the name of a variable for it."""
+        if isinstance(a, int) and isinstance(b, int):
+            return a * b
+        known = [self.sizes.get(str(dim), str(dim)) for dim in (a, b)]
+        if all(length.isdigit() for length in known):
+            return math.prod(map(int, known))
+        name = self.name(("entries", a, b), f"{a}_{b}" if isinstance(a, str) else f"d{a}_{b}")
+        self.products[name] = f"{a} * {b}"
+        return name
+
+    def flat(self, name: str) -> str:
+        """Return the name of an array as a vector."""
+        return self.name(("flat", self.carried.get(name, name)), f"{self.array(name)}_flat")
 
     def write_product(self, member: LoopedOperation) -> str:
         """Write the call for a large matrix product."""
@@ -351,14 +367,14 @@ class SourceWriter:
         for name, array in zip(self.options.kept, map(self.array, self.options.kept), strict=True):
             dims = [dim for dim in self.dims(name) if isinstance(dim, int)]
             size = str(math.prod(dims)) if len(dims) == len(self.dims(name)) else f"{array}.size"
-            lines += [f"for k in range({size}):", f"    {array}_kept_flat[slot * {size} + k] = {array}_flat[k]"]
+            lines += [f"for k in range({size}):", f"    {array}_kept_flat[slot * {size} + k] = {self.flat(name)}[k]"]
         return ["slot = kept_at[step]", "if slot >= 0:", *indented(lines)] if lines else []
 
     def flat_lines(self) -> list[str]:
         """View the arrays for recording as one-dimensional arrays."""
         lines: list[str] = []
-        for array in map(self.array, self.options.kept):
-            lines += [f"{array}_flat, {array}_kept_flat = flat({array}), flat({array}_kept)"]
+        for name, array in zip(self.options.kept, map(self.array, self.options.kept), strict=True):
+            lines += [f"{self.flat(name)}, {array}_kept_flat = flat({array}), flat({array}_kept)"]
         return lines
 
     @property
@@ -407,7 +423,7 @@ class SourceWriter:
 
     def size_lines(self) -> list[str]:
         """Read the sizes of symbolic dimensions from the arrays, and say which lengths of arrays are equal."""
-        lines = [f"{dim} = {text}" for dim, text in self.sizes.items()]
+        lines = [f"{dim} = {text}" for dim, text in (*self.sizes.items(), *self.products.items())]
         if not self.sizes:
             return lines
         for name in self.row_inputs:
@@ -597,7 +613,18 @@ class LoopWriter:
             letter, dim = self.group.loops[level]
             loop = [f"for {letter} in range({self.writer.count(dim)}):", *indented(lines)]
             lines = [*self.before[level], *loop, *self.after[level]]
-        return lines
+        return [*self.flat_lines(), *lines]
+
+    def flat_lines(self) -> list[str]:
+        """View the matrices of a flat loop as vectors."""
+        if not self.group.is_flat:
+            return []
+        read = [leaf.name for member in self.group.members for leaf in leaves(member.operation.tree) if leaf.axes]
+        names = [name for name in read if name not in self.computed_here]
+        targets = [member.operation.target for member in self.group.members]
+        names += [name for name in targets if name in self.writer.stored]
+        views = {self.writer.flat(name): self.writer.array(name) for name in names}
+        return [f"{flat} = shaped({array}, ({self.group.loops[0][1]},))" for flat, array in views.items()]
 
     def write(self, member: LoopedOperation) -> None:
         """Write one operation: an assignment for every unrolled entry."""
@@ -671,6 +698,8 @@ class LoopWriter:
 
     def stored_entry(self, target: str, index: tuple[Index, ...]) -> str:
         """Write the array entry that stores an entry of a result."""
+        if self.group.is_flat:
+            return f"{self.writer.flat(target)}[{index[0]}]"
         dims, indices = self.writer.dims(target), iter(index)
         return self.writer.reference(target, [0 if dim == 1 else next(indices) for dim in dims])
 
@@ -737,7 +766,10 @@ class LoopWriter:
             self.loaded.add(local)
             letters = [letter for letter, _ in self.group.loops]
             level = max((letters.index(i) + 1 for i in index if isinstance(i, str)), default=0)
-            line = f"{local} = {self.writer.reference(name, index)}"
+            entry = (
+                f"{self.writer.flat(name)}[{index[0]}]" if self.group.is_flat else self.writer.reference(name, index)
+            )
+            line = f"{local} = {entry}"
             (self.body if level == self.depth else self.before[level]).append(line)
         return local
 

@@ -9,10 +9,10 @@ fused.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from workings.lowering.index_notation import Axis, Dim, Leaf, Operation, leaves
+from workings.lowering.index_notation import Axis, Dim, Leaf, Operation, leaves, with_axes
 
 MOST_COPIES = 32  # entries of a parameter up to which a loop is unrolled
 LARGE_PRODUCT = 256  # multiplications for each row from which a matrix product is not fused
@@ -75,6 +75,45 @@ class Group:
     loops: tuple[Loop, ...]
     members: list[LoopedOperation] = field(default_factory=list)
     is_large_product: bool = False
+    is_flat: bool = False  # whether one loop runs over all entries of matrices, as over those of a vector
+
+    @property
+    def names(self) -> set[str]:
+        """The names that its operations read and compute."""
+        return {name for member in self.members for name in (*member.operation.reads, member.operation.target)}
+
+
+def maps_whole(member: LoopedOperation, dims: Mapping[str, tuple[Dim, ...]]) -> bool:
+    """Whether an operation computes each entry of an array from scalars and from the same entries of like arrays."""
+    operation = member.operation
+    read = [leaf for leaf in leaves(operation.tree) if leaf.axes or dims.get(leaf.name)]
+    letters, lengths = zip(*member.loops, strict=True)
+    return not member.reduced and all(
+        member.index(leaf.axes) == letters and dims.get(leaf.name) == lengths
+        for leaf in (Leaf(operation.target, operation.out), *read)
+    )
+
+
+def flattened(group: Group, dims: Mapping[str, tuple[Dim, ...]], size: Callable[[Dim, Dim], Dim]) -> Group:
+    """Return the same group with one loop over all entries, if it only maps entries of whole matrices to each other.
+
+    The update of a matrix of weights is then the same code as that of a vector.  ``size`` names a product of two
+    dimensions; matrices whose dimensions are numbers have code of their own in any case.
+    """
+    lengths = [dim for _, dim in group.loops]
+    is_matrix = len(lengths) == 2 and "n" not in lengths and any(isinstance(dim, str) for dim in lengths)
+    if not is_matrix or not all(maps_whole(member, dims) for member in group.members):
+        return group
+    dim = size(*lengths)
+    members = [
+        LoopedOperation(
+            replace(member.operation, out=("a",), dims={"a": dim}, tree=with_axes(member.operation.tree, ("a",))),
+            {"a": "k"},
+            (("k", dim),),
+        )
+        for member in group.members
+    ]
+    return Group((("k", dim),), members, is_flat=True)
 
 
 def with_loops(operation: Operation, layout: Layout) -> LoopedOperation:
@@ -203,10 +242,19 @@ class LoopSchedule:
             groups.append(Group(looped.loops, is_large_product=True))
             return len(groups) - 1
         for number in range(len(groups) if looped.operation.has_own_loop else first, len(groups)):
-            if groups[number].loops == looped.loops and not groups[number].is_large_product:
+            if groups[number].loops == looped.loops and self.fits(groups[number], looped):
                 return number
         groups.append(Group(looped.loops))
         return len(groups) - 1
+
+    def fits(self, group: Group, looped: LoopedOperation) -> bool:
+        """Whether an operation may be in a group with the same loops.
+
+        Two parameters whose sizes are known at run time have loops of their own, which are often equal.
+        """
+        arrays = {leaf.name for leaf in leaves(looped.operation.tree) if leaf.axes}
+        is_update = bool(arrays) and not looped.on_rows and any(isinstance(dim, str) for _, dim in looped.loops)
+        return not group.is_large_product and not (is_update and arrays.isdisjoint(group.names))
 
 
 def make_schedule(operations: Sequence[Operation], layout: Layout, replaces: Mapping[str, str]) -> LoopSchedule:

@@ -75,6 +75,9 @@ def common_kind(kinds: Sequence[str]) -> str:
 
 
 ONE = integer(1)
+# What LLVM is told of loops.  Without the first, it copies the body of each loop that it cannot vectorize eight times.
+NOT_UNROLLED = '!{!"llvm.loop.unroll.runtime.disable"}'  # unless the number of iterations is a constant
+NOT_VECTORIZED = '!{!"llvm.loop.vectorize.enable", i1 false}'
 
 
 class LoopValues(list[Value]):
@@ -108,11 +111,18 @@ class Module:
     functions: list[str] = field(default_factory=list)
     declared: dict[str, str] = field(default_factory=dict)
     metadata: list[str] = field(default_factory=list)
+    properties: dict[str, str] = field(default_factory=dict)  # the nodes of properties of loops, by their content
 
     def node(self, content: str) -> str:
         """Add a metadata node; return its name."""
         self.metadata.append(content)
         return f"!{len(self.metadata) - 1}"
+
+    def property(self, content: str) -> str:
+        """Return the metadata node of a property of loops."""
+        if content not in self.properties:
+            self.properties[content] = self.node(content)
+        return self.properties[content]
 
     def declare(self, name: str, result: str, kinds: Sequence[str]) -> None:
         """Declare an external function."""
@@ -325,17 +335,24 @@ class Builder:
         self.begin(after)
 
     @contextlib.contextmanager
-    def loop(self, start: Value, stop: Value, step: Value, is_parallel: bool = False) -> Iterator[Value]:
+    def loop(
+        self, start: Value, stop: Value, step: Value, is_parallel: bool = False, is_vectorized: bool = True
+    ) -> Iterator[Value]:
         """Write a loop with a positive step; its body is what is written inside the context.
 
-        ``is_parallel`` tells LLVM that no iteration uses an entry of an array that another one writes.
+        ``is_parallel`` tells LLVM that no iteration uses an entry of an array that another one writes, and
+        ``is_vectorized`` whether it may process several iterations with one vector.
         """
         after = self.label()
         runs = self.label()
         self.branch(self.compare("slt", start, stop), runs, after)
         self.begin(runs)
+        properties = [self.module.property(NOT_UNROLLED)]
+        properties += [] if is_vectorized else [self.module.property(NOT_VECTORIZED)]
         self.access_group = self.module.node("distinct !{}") if is_parallel else ""
-        with self.loop_with(start, stop, [], step) as values:
+        if is_parallel:
+            properties.append(self.module.node(f'!{{!"llvm.loop.parallel_accesses", {self.access_group}}}'))
+        with self.loop_with(start, stop, [], step, properties) as values:
             yield values.variable
         self.access_group = ""
         self.begin(after)
@@ -347,8 +364,12 @@ class Builder:
         stop: Value,
         starts: Sequence[Value],
         step: Value = ONE,
+        properties: Sequence[str] = (),
     ) -> Iterator[LoopValues]:
-        """Write a loop that runs at least once; the context replaces the values that go to the next iteration."""
+        """Write a loop that runs at least once; the context replaces the values that go to the next iteration.
+
+        ``properties`` are metadata nodes, which tell LLVM about the loop.
+        """
         before, body, after = self.block, self.label(), self.label()
         self.begin(body)
         position, starts = len(self.lines), [start, *starts]
@@ -361,16 +382,15 @@ class Builder:
             incoming = f"[ {first.text}, %{before} ], [ {new.text}, %{self.block} ]"
             self.lines[position + number] = f"  {name.text} = phi {name.kind} {incoming}"
         again = self.compare("slt", following, stop)
-        self.end(f"br {again}, label %{body}, label %{after}{self.loop_metadata()}")
+        self.end(f"br {again}, label %{body}, label %{after}{self.loop_metadata(properties)}")
         self.begin(after)
 
-    def loop_metadata(self) -> str:
-        """Return what LLVM may assume of the loop that ends here."""
-        if not self.access_group:
+    def loop_metadata(self, properties: Sequence[str]) -> str:
+        """Return the mention of a loop's properties for the branch at its end."""
+        if not properties:
             return ""
-        parallel = self.module.node(f'!{{!"llvm.loop.parallel_accesses", {self.access_group}}}')
-        number = len(self.module.metadata)
-        return f", !llvm.loop {self.module.node(f'distinct !{{!{number}, {parallel}}}')}"
+        parts = ", ".join([f"!{len(self.module.metadata)}", *properties])
+        return f", !llvm.loop {self.module.node(f'distinct !{{{parts}}}')}"
 
     def variable(self, value: Value) -> Variable:
         """Return a variable in memory with its first value."""

@@ -14,6 +14,7 @@ import importlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,21 @@ def call_in_turn(function, tables):
         call_at(function, array_at(tables[number], np.int64(0), (1,)))
 """
 KNOWN: dict[object, tuple[int, ...]] = {}  # the addresses of what was loaded, by source and exports
+FROM_CACHE_ONLY = ContextVar("FROM_CACHE_ONLY", default=False)
+
+
+class NotCachedError(Exception):
+    """Machine code is neither in this process nor in the cache, and may not be compiled."""
+
+
+@contextlib.contextmanager
+def only_from_cache() -> Iterator[None]:
+    """Raise ``NotCachedError`` in place of compiling, as long as the context lasts."""
+    token = FROM_CACHE_ONLY.set(True)
+    try:
+        yield
+    finally:
+        FROM_CACHE_ONLY.reset(token)
 
 
 def renew_lock() -> None:
@@ -175,6 +191,8 @@ def code_of(text: str, exports: tuple[Export, ...], is_vectorized: bool) -> byte
     """Return the machine code of functions, from the cache if it is there."""
     key = llvm.digest(text, repr(exports), llvm.fingerprint(), cache.fingerprint())
     code = cache.find(key)
+    if code is None and FROM_CACHE_ONLY.get():
+        raise NotCachedError(f"The machine code {key} is not in the cache.")
     if code is None:
         code = llvm.object_code(module_text(text, exports), is_vectorized)
         cache.keep(key, code, text)

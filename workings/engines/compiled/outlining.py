@@ -8,7 +8,6 @@ read outside it: its results are entries of arrays.
 from __future__ import annotations
 
 import ast
-import copy
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -119,11 +118,38 @@ def axes_of_variable(access: ast.Subscript, variable: ast.expr) -> set[int]:
     return {axis for axis, index in enumerate(indices) if ast.dump(index) == ast.dump(as_read(variable))}
 
 
+def is_strided_copy(loop: ast.For) -> bool:
+    """Whether a loop only copies an array's entries to places that are not next to each other: ``a[j, i] = b[i, j]``.
+
+    Vectors do not make it faster, because each entry of a vector is stored on its own.
+    """
+    match loop.body:
+        case [ast.Assign(targets=[ast.Subscript(slice=ast.Tuple(elts=indices)) as target], value=ast.Subscript())]:
+            axes = axes_of_variable(target, loop.target)
+            return bool(axes) and len(indices) - 1 not in axes
+    return False
+
+
 def canonical(loop: ast.For, free: Sequence[str], written: set[str]) -> str:
     """Return a text that is equal for loops that differ only in their names."""
     names = {name: f"free{number}" for number, name in enumerate(free)}
-    tree = copy.deepcopy(loop)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and (node.id in names or node.id in written):
-            node.id = names.setdefault(node.id, f"own{len(names)}")
-    return ast.dump(tree)
+    parts: list[str] = []
+
+    def write(node: object) -> None:
+        if isinstance(node, ast.Name):
+            is_own = node.id in names or node.id in written
+            parts.append(names.setdefault(node.id, f"own{len(names)}") if is_own else node.id)
+        elif isinstance(node, ast.AST):
+            parts.append(f"{type(node).__name__}(")
+            for name in node._fields:
+                write(getattr(node, name, None))
+            parts.append(")")
+        elif isinstance(node, list):
+            for part in node:
+                write(part)
+            parts.append(";")
+        else:
+            parts.append(repr(node))
+
+    write(loop)
+    return " ".join(parts)

@@ -44,6 +44,12 @@ class SurroundingCode(Protocol):
     def name(self, key: object, preferred: str) -> str:
         """Return a name that is not used for anything else."""
 
+    def entry_count(self, a: Dim, b: Dim) -> Dim:
+        """Return the number of entries of a matrix."""
+
+    def flat(self, name: str) -> str:
+        """Return the name of an array as a vector."""
+
     def allocation_lines(self, chosen: Callable[[str], bool]) -> list[str]:
         """Return lines that allocate the chosen arrays."""
 
@@ -134,12 +140,13 @@ class Sections:
     def addition_lines(self, name: str) -> list[str]:
         """Add the sums of one section to those of the first."""
         dims = [dim for dim in self.writer.dims(name) if dim != 1]
-        letters = "kj"[: len(dims)]
-        index = ", ".join(letters)
-        lines = [f"{self.writer.array(name)}[{index}] += {self.parts(name)}[section, {index}]"]
-        for letter, dim in reversed(list(zip(letters, dims, strict=True))):
-            lines = [f"for {letter} in range({dim}):", *(f"    {line}" for line in lines)]
-        return lines
+        total, part = self.writer.array(name), self.writer.name(("part", name), f"{self.writer.array(name)}_part")
+        lines, of_section = [], f"{self.parts(name)}[section]"
+        count = dims[0]
+        if len(dims) == 2:
+            count, matrix, total = self.writer.entry_count(*dims), total, self.writer.flat(name)
+            lines, of_section = [f"{total} = shaped({matrix}, ({count},))"], f"shaped({of_section}, ({count},))"
+        return [*lines, f"{part} = {of_section}", f"for k in range({count}):", f"    {total}[k] += {part}[k]"]
 
     def function(self, arguments: str, sizes: Sequence[str], begin: Sequence[str], rows: Sequence[str]) -> list[str]:
         """Write the function that computes one section, from the lines for the sizes, the step and the rows."""

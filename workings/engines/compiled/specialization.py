@@ -32,7 +32,7 @@ ROW_MAJOR_FROM = 16  # columns from which a large matrix product is faster with 
 WIDE = 64  # columns from which arrays are row-major in any case
 BLOCK_BYTES = 2**18  # bytes of intermediate results of one block of rows, so that they stay in the cache
 FEWEST_IN_A_BLOCK, MOST_IN_A_BLOCK = 256, 4096  # rows
-FEW_ROWS = 16  # the largest batch whose size is a constant of the source
+FEW_ROWS = 16  # the largest batch of a training step whose size is a constant of the source
 
 
 @dataclass(frozen=True)
@@ -247,7 +247,8 @@ def generate(program: Program, size: ProblemSize, outputs: Sequence[str] = ()) -
     if not in_blocks:
         operations = with_fused_updates(operations, layout, changed)
         schedule = make_schedule(operations, layout, changed)
-    few = rows if len(size.batches) == 1 and rows <= FEW_ROWS else None
+    is_short = len(size.batches) == 1 and rows <= FEW_ROWS and not (size.by_step and rows > 1)
+    few = rows if is_short else None
     with_rows = {name: dims.by_name[name] for name, shape in size.shapes if name in used and shape[:1] == ("n",)}
     whole = [name for name, shape in size.shapes if name in used and name not in with_rows]
     products = [operation.dims.values() for operation in operations if is_large(operation, layout)]

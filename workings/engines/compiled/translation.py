@@ -29,7 +29,14 @@ from workings.engines.compiled.llvm_ir import (
     integer,
     real,
 )
-from workings.engines.compiled.outlining import Uses, accesses_in, canonical, loops_to_outline, written_by_iteration
+from workings.engines.compiled.outlining import (
+    Uses,
+    accesses_in,
+    canonical,
+    is_strided_copy,
+    loops_to_outline,
+    written_by_iteration,
+)
 from workings.errors import NotCompilableError
 
 FAST = "reassoc nsz arcp contract"  # sums may be reordered, products and sums may be fused, and -0 may be 0
@@ -91,10 +98,18 @@ def stores_in(tree: ast.AST) -> Counter[str]:
 
 
 @functools.cache
-def functions_of(module: str) -> dict[str, ast.FunctionDef]:
-    """Return the syntax of all functions of a module."""
-    tree = ast.parse(inspect.getsource(sys.modules[module]))
-    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+def lines_of(module: str) -> list[str]:
+    """Return the source of a module."""
+    return inspect.getsource(sys.modules[module]).splitlines()
+
+
+def syntax_of(function: Callable[..., object]) -> ast.FunctionDef:
+    """Return the syntax of a function, without parsing the rest of its module."""
+    first, *others = lines_of(function.__module__)[function.__code__.co_firstlineno - 1 :]
+    own = itertools.takewhile(lambda line: not line or line[0] in " )", others)
+    tree = ast.parse("\n".join([first, *own])).body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    return tree
 
 
 @functools.cache
@@ -102,7 +117,7 @@ def source_of(function: Callable[..., object]) -> Source:
     """Return a function of the kernels as a source; ``flags`` of its module are its fast-math flags."""
     scope = function.__globals__
     return Source(
-        functions_of(function.__module__)[function.__name__],
+        syntax_of(function),
         scope,
         scope.get("FLAGS", FAST),
         scope.get("SHARES_MEMORY", False),
@@ -260,7 +275,9 @@ class FunctionWriter:
                 start, stop, step = (
                     bounds if len(bounds) == 3 else (*([integer(0)] * (2 - len(bounds))), *bounds, integer(1))
                 )
-                with self.builder.loop(start, stop, step, self.is_parallel(node)) as variable:
+                with self.builder.loop(
+                    start, stop, step, self.is_parallel(node), not is_strided_copy(node)
+                ) as variable:
                     self.names[name] = variable
                     self.block(node.body)
             case ast.While(test=test, body=body):

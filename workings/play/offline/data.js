@@ -40,9 +40,10 @@ function floats(text) {
 
 const loaded = new Map();
 
-/** Load the file of a table or of images, if a data set has one. */
+/** Load the file of a data set, if it has one. */
 export async function loadData(name) {
-  if (Object.hasOwn(tables, name) && !loaded.has(name)) loaded.set(name, (await import(`./data-${name}.js`)).table);
+  const hasFile = Object.hasOwn(tables, name) || Object.hasOwn(generated, name);
+  if (hasFile && !loaded.has(name)) loaded.set(name, (await import(`./data-${name}.js`)).set);
 }
 
 /** Return the names of all features of a data set. */
@@ -61,7 +62,7 @@ function tableOf(settings) {
 /** Make the data set that the settings describe: rows of columns, and a target for each. */
 export function makeData(settings) {
   if (Object.hasOwn(tables, settings.data)) return tableOf(settings);
-  const kind = generated[settings.data];
+  const kind = loaded.get(settings.data);
   const { raw, noise, y } = { raw: floats(kind.raw), noise: floats(kind.noise), y: floats(kind.y) };
   const yNoise = kind.yNoise ? floats(kind.yNoise) : null;
   const rows = Math.min(settings.rows, y.length);

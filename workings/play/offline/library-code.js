@@ -28,15 +28,27 @@ const texts = (values) => `(${values.map((one) => `'${one}'`).join(", ")}${value
 function dataLines(data, settings) {
   if (Object.hasOwn(generated, data.name)) {
     return [
-      "from workings.play.datasets import generate", "from workings.play.settings import Settings",
+      "from workings.play.play_data import generate", "from workings.play.session_settings import Settings",
       `data = generate(Settings(data='${settings.data}', rows=${settings.rows}, noise=${python(settings.noise)}, ` +
         `data_seed=${settings.data_seed})).with_features(${texts(data.features)})`,
       "X, y = data.inputs(data.raw), data.y",
     ];
   }
-  const made = data.source ?? ["import numpy as np", `X = np.array(${numbers(np.tolist(data.raw))})`, `y = np.array(${numbers(data.y)})`];
+  const made = data.source ?? (data.file ? tableLines(data.file) : null) ?? ["import numpy as np", `X = np.array(${numbers(np.tolist(data.raw))})`, `y = np.array(${numbers(data.y)})`];
   if (data.features.join() === data.columns.join()) return made;
-  if (data.source) return [...made, `X = X[:, ${list(data.features.map((name) => data.columns.indexOf(name)))}]`];
-  return [...made, "from workings.play.datasets import FEATURES",
+  if (data.source || data.file) return [...made, `X = X[:, ${list(data.features.map((name) => data.columns.indexOf(name)))}]`];
+  return [...made, "from workings.play.play_data import FEATURES",
     `X = np.column_stack([FEATURES[name](X[:, 0], X[:, 1]) for name in ${texts(data.features)}])`];
+}
+
+/** Return the lines that read the file of a table. */
+function tableLines({ name, target, left, isFilled }) {
+  const dropped = left.length ? `.drop([${left.map((column) => JSON.stringify(column)).join(", ")}])` : "";
+  return [
+    "import numpy as np", "from workings.tables import Preprocessing, read_table",
+    `table = read_table(${JSON.stringify(name)})${dropped}`,
+    `learned = Preprocessing.learn(table, ${JSON.stringify(target)}, impute=${isFilled ? "True" : "False"})`,
+    "X, y = learned.transform(table), np.asarray(learned.targets(table))",
+    "order = np.random.default_rng(0).permutation(len(y))", "X, y = X[order], y[order]",
+  ];
 }

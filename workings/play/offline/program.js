@@ -143,7 +143,8 @@ class Writer {
       this.functions.add(this.unusedFunction(id));
       return ["call", id, ...args];
     }
-    return this.write(id, Object.fromEntries(formula.own.map((letter, k) => [letter, args[k]])), {}, suffix)[0];
+    const passed = Object.fromEntries(formula.letters.map((letter, k) => [letter, args[k]]));
+    return this.write(id, passed, {}, suffix)[0];
   }
 }
 

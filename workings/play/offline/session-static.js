@@ -1,13 +1,9 @@
 // The backend of the page without a server: a session in the browser, with the actions of the server's session.
 import * as np from "./arrays.js";
 import { featuresOf, inputsOf, loadData, makeData, planeOf } from "./data.js";
-import { checkArrays, exported, FORMATS, opened } from "./files.js";
 import { Inspection, number, Walk } from "./inspection.js";
-import { landscape } from "./landscape.js";
-import { libraryCode } from "./library-code.js";
-import { exhibitOf, Game, mistakes } from "./museum.js";
 import { neededFor } from "./program.js";
-import { choices, first, generated, lessons, side, tables, unitSide, version } from "./settings.js";
+import { choices, first, generated, side, tables, unitSide, version } from "./settings.js";
 import { bytes, decoded } from "./state.js";
 import { offline, refusals } from "./strings.js";
 import { run } from "./syntax.js";
@@ -18,9 +14,12 @@ const OF_ROWS = ["data", "rows", "noise", "data_seed", "held_out"];
 const DRAWN = "your points", MOST_POINTS = 5000;
 const MIDDLE = 128, LARGEST = 127, LARGEST_SINGLE = 3.4028234663852886e38;
 
+/** Load a module of actions that few visitors use. */
+const later = (name) => import(`./${name}.js`);
+
 /** Answer the page's questions, as `connect` of the version with a server does. */
 export function connect() {
-  const session = new Session();
+  const begun = loadData(first.data).then(() => new Session());
   let waiting = 0;
   return {
     get waiting() { return waiting; },
@@ -29,6 +28,7 @@ export function connect() {
       waiting += 1;
       try {
         await new Promise((resolve) => setTimeout(resolve));
+        const session = await begun;
         if (action === "configure") await loadData(fields.settings?.data);
         return decoded(await session[action](fields));
       } finally {
@@ -48,22 +48,23 @@ export class Session {
 
   constructor(settings = first) {
     this.row = 0;
-    this.own = null; // the points that were drawn
+    this.own = {}; // the points that were drawn, and tables of the user, by name
     this.other = null; // the network that is kept for comparison, on the same data
     this.given = null; // the weights of a file, for the settings that describe its network
     this.begin(settings);
   }
 
   /** All lessons; those on images and tables need the server, and are left out. */
-  lessons() {
-    return { lessons: structuredClone(lessons) };
+  async lessons() {
+    return { lessons: structuredClone((await later("lessons")).lessons) };
   }
 
   // -- beginnings --------------------------------------------------------------------------------
 
   /** Begin with new data, new weights and a new run; nothing changes if the settings are refused. */
   begin(settings, kept = null) {
-    const data = settings.data === DRAWN ? split(this.own, settings) : makeData(settings);
+    const own = Object.hasOwn(this.own, settings.data) ? this.own[settings.data] : null;
+    const data = own ? split(own, settings) : makeData(settings);
     const loss = usualLoss(settings, data);
     const outputs = loss === "CrossEntropy" ? data.classes.length : 1;
     const network = described(settings, outputs, loss);
@@ -76,7 +77,7 @@ export class Session {
     const random = randomOf(settings.seed);
     const drawn = initialValues(network.layers, data.features.length, random), { given } = this;
     const opens = kept === null && given !== null && given.structure === structureOf(settings);
-    if (opens) checkArrays(drawn, given.arrays, given.name);
+    if (opens) given.check(drawn, given.arrays, given.name);
     const values = kept ?? (opens ? given.arrays : drawn);
     const begun = new Run(network, settings, data, rows(0, data.training), held, random, values);
     Object.assign(this, { settings, data, loss_name: loss, run: begun, axes, drawing: null,
@@ -112,14 +113,19 @@ export class Session {
     if (given.data !== this.settings.data) {
       const known = choices.data.find((one) => one.name === given.data);
       if (!("noise" in settings) && known) given.noise = known.noise;
-      if (!("features" in settings)) given.features = Object.hasOwn(tables, given.data) ? featuresOf(given.data) : ["x1", "x2"];
+      if (!("features" in settings)) given.features = this.usualFeatures(given.data);
       if (!("loss" in settings)) given.loss = "auto";
     }
-    Object.assign(given, checked(given, settings, this.own !== null));
+    Object.assign(given, checked(given, settings, this.own));
     const changed = Object.keys(given).filter((name) => JSON.stringify(given[name]) !== JSON.stringify(this.settings[name]));
     if (changed.some((name) => !KEEPS_WEIGHTS.includes(name))) this.beginBoth(given, changed.some((name) => OF_ROWS.includes(name)));
     else if (changed.length) this.changeTraining(given);
     return this.view();
+  }
+
+  usualFeatures(name) {
+    if (Object.hasOwn(this.own, name)) return this.own[name].columns;
+    return Object.hasOwn(tables, name) ? featuresOf(name) : ["x1", "x2"];
   }
 
   reset() {
@@ -131,6 +137,7 @@ export class Session {
   beginBoth(settings, isNew) {
     const other = this.other && this.other.copy();
     if (other) {
+      other.own = this.own;
       const same = isNew ? Object.fromEntries(OF_ROWS.map((name) => [name, settings[name]])) : {};
       if (settings.data !== this.settings.data) Object.assign(same, { loss: "auto", features: settings.features });
       other.begin({ ...other.settings, ...same });
@@ -169,9 +176,9 @@ export class Session {
   }
 
   view() {
-    const drawn = this.own === null ? [] : [{ name: DRAWN, words: this.own.words, noise: 0 }];
+    const own = Object.values(this.own).map(({ name, words }) => ({ name, words, noise: 0 }));
     return {
-      settings: this.settings, sets: [...choices.data, ...drawn], data: this.dataView(), network: this.networkView(),
+      settings: this.settings, sets: [...choices.data, ...own], data: this.dataView(), network: this.networkView(),
       frame: this.frame(), other: this.other && this.other.shown(),
     };
   }
@@ -278,7 +285,8 @@ export class Session {
     if (data.rows >= MOST_POINTS) throw new Error(refusals.points(MOST_POINTS));
     const before = this.own;
     const raw = np.array([[x, y], ...np.tolist(data.raw)]);
-    this.own = { ...data, name: DRAWN, words: offline.drawn, raw, y: [target, ...data.y], rows: data.rows + 1 };
+    const drawn = { ...data, name: DRAWN, words: offline.drawn, raw, y: [target, ...data.y], rows: data.rows + 1 };
+    this.own = { ...before, [DRAWN]: drawn };
     try {
       this.begin({ ...this.settings, data: DRAWN }, this.run.values);
       if (this.other) {
@@ -307,20 +315,34 @@ export class Session {
     return this.view();
   }
 
-  // What needs Python: tables of your own, the doctor and replays.
-  open_table() { return refuse(refusals.table); }
+  /** Take a table of the user as data; without a target, return its columns to choose from. */
+  async open_table({ name, content, target, impute }) {
+    const { columnsOf, tableOf } = await later("own-table"), before = this.own;
+    if (!target) return { columns: columnsOf(name, bytes(content)) };
+    const data = tableOf(name, bytes(content), target, impute);
+    this.own = { ...before, [data.name]: data };
+    try {
+      this.beginBoth({ ...this.settings, data: data.name, features: data.columns, loss: "auto" }, true);
+    } catch (error) {
+      this.own = before;
+      throw error;
+    }
+    return this.view();
+  }
+
+  // What needs Python: the doctor and replays.
   doctor() { return refuse(refusals.doctor); }
   replay() { return refuse(refusals.replay); }
 
   // -- actions: the museum -------------------------------------------------------------------------
 
-  museum() { return this.needMuseum() && mistakes(); }
-  exhibit({ name }) { return this.needMuseum() && exhibitOf(name); }
+  async museum() { return this.needMuseum() && (await later("museum")).mistakes(); }
+  async exhibit({ name }) { return this.needMuseum() && (await later("museum")).exhibitOf(name); }
   exhibit_doctor() { return refuse(refusals.doctor); }
 
   async game({ seed }) {
     this.needMuseum();
-    this.played = await Game.begin(seed);
+    this.played = await (await later("museum")).Game.begin(seed);
     return this.played.networks;
   }
 
@@ -336,23 +358,25 @@ export class Session {
     return this.played;
   }
 
-  code({ kind }) {
-    return kind === "library" ? { kind, text: libraryCode(this) } : refuse(refusals.code);
+  async code({ kind }) {
+    return kind === "library" ? { kind, text: (await later("library-code")).libraryCode(this) } : refuse(refusals.code);
   }
 
-  export({ kind }) {
+  async export({ kind }) {
+    const { exported, FORMATS } = await later("files");
     if (!FORMATS.includes(kind)) return refuse(refusals.exports);
     const { name, bytes: content } = exported(this, kind);
     return { files: [{ name, content: base64(content) }] };
   }
 
   /** Show the network of a file on the present data; nothing changes if it does not fit. */
-  open_model({ name, content }) {
+  async open_model({ name, content }) {
+    const { opened, checkArrays } = await later("files");
     const { settings: changes, inputs, arrays } = opened(name, bytes(content)), { features } = this.data;
     if (inputs !== features.length) throw new Error(refusals.model_inputs(name, inputs, features));
     const settings = { ...this.settings, ...changes }, before = this.given;
-    Object.assign(settings, checked(settings, changes, this.own !== null));
-    this.given = { name, arrays, structure: structureOf(settings) };
+    Object.assign(settings, checked(settings, changes, this.own));
+    this.given = { name, arrays, check: checkArrays, structure: structureOf(settings) };
     try {
       this.beginBoth(settings, false);
     } catch (error) {
@@ -362,9 +386,9 @@ export class Session {
     return this.view();
   }
 
-  landscape({ directions }) {
+  async landscape({ directions }) {
     if (!["path", "random"].includes(directions)) throw new Error(refusals.directions(JSON.stringify(directions)));
-    const found = landscape(this.run, directions);
+    const found = (await later("landscape")).landscape(this.run, directions);
     const losses = base64(Float32Array.from(found.losses, (value) => Math.min(Math.max(value, -LARGEST_SINGLE), LARGEST_SINGLE)));
     return { ...found, losses, J: number(found.J), curvature: found.curvature === null ? null : number(found.curvature) };
   }
@@ -460,7 +484,7 @@ function usualLoss({ loss }, { classes, name }) {
 }
 
 /** Check changed settings: names that exist, and numbers in their ranges. */
-function checked(given, changes, hasDrawn) {
+function checked(given, changes, own) {
   for (const name of Object.keys(changes)) {
     if (!(name in first)) throw new Error(refusals.setting(JSON.stringify(name)));
     const range = choices.ranges[name];
@@ -470,7 +494,7 @@ function checked(given, changes, hasDrawn) {
   for (const [name, list] of Object.entries(lists)) {
     if (name in given && !choices[list].includes(given[name])) throw new Error(refusals.choice(name, JSON.stringify(given[name])));
   }
-  const isKnown = Object.hasOwn(generated, given.data) || Object.hasOwn(tables, given.data) || (hasDrawn && given.data === DRAWN);
+  const isKnown = Object.hasOwn(generated, given.data) || Object.hasOwn(tables, given.data) || Object.hasOwn(own, given.data);
   if (!isKnown) throw new Error(refusals.data(JSON.stringify(given.data)));
   if (!given.features.length) throw new Error(refusals.no_features);
   if (given.hidden.length > choices.most_layers) throw new Error(refusals.layers(choices.most_layers));
@@ -479,7 +503,7 @@ function checked(given, changes, hasDrawn) {
     if (!choices.activations.includes(layer.activation)) throw new Error(refusals.choice("activation", JSON.stringify(layer.activation)));
     for (const [name, range] of Object.entries(choices.layer_ranges)) checkNumber(name, layer[name], range);
   }
-  const offered = featuresOf(given.data);
+  const offered = Object.hasOwn(own, given.data) ? own[given.data].offered : featuresOf(given.data);
   const other = given.features.find((name) => !offered.includes(name));
   if (other !== undefined) throw new Error(refusals.feature(JSON.stringify(other)));
   return { ...given, hidden, features: offered.filter((name) => given.features.includes(name)) };

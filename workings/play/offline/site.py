@@ -11,7 +11,7 @@ import base64
 import importlib.resources
 import inspect
 import json
-from collections.abc import Iterable
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,16 @@ from workings.activations import ACTIVATIONS
 from workings.files.safetensors import describe_layer, describe_object
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import LOSSES
-from workings.play import datasets, settings, tables
-from workings.play.datasets import FEATURES, GENERATED, PADDING, described
-from workings.play.exhibits import Exhibits, MistakeSummary
+from workings.optimizers import OPTIMIZERS
+from workings.play import play_data, session_settings, tables
 from workings.play.lesson_files import Lesson, read_lessons
-from workings.play.offline.formulas import RATE, Catalogue, Node, catalogue_of
-from workings.play.offline.one_file import one_file
+from workings.play.museum_actions import Exhibits, MistakeSummary
+from workings.play.offline.formula_catalogue import RATE, Catalogue, Node, catalogue_of
+from workings.play.one_file import one_file
 from workings.play.pictures import SIDE, UNIT_SIDE
+from workings.play.play_data import FEATURES, GENERATED, PADDING, described
 from workings.play.session import MOST_STEPS
-from workings.play.settings import REGULARIZERS, SCHEDULES, Settings
+from workings.play.session_settings import REGULARIZERS, SCHEDULES, Settings
 from workings.program.program import STAGE_WORDS
 from workings.readings.copying import CopiedCode, rate_expression
 from workings.readings.javascript import arrays_text
@@ -39,6 +40,7 @@ from workings.schedules import schedule_of
 from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.brief import brief
 from workings.support.json_values import JsonObject
+from workings.tables.screening import FEWEST_ROWS, YEARS
 from workings.version import __version__
 
 STEPS = 98_765  # stands for the number of steps of a schedule
@@ -48,7 +50,7 @@ IMAGES = 600  # digits in the site
 GAMES = 4
 NEEDS_PYTHON = ("doctor",)
 OFFERS = {"codes": ["library"], "files": ["safetensors", "json"], "opens": [".safetensors", ".json"], "replays": []}
-OWN_FILES = (
+FIRST_FILES = (
     "program.js",
     "syntax.js",
     "equations.js",
@@ -57,11 +59,14 @@ OWN_FILES = (
     "data.js",
     "training.js",
     "inspection.js",
+)
+LATER_FILES = (
     "landscape.js",
     "museum.js",
     "files.js",
     "library-code.js",
-)
+    "own-table.js",
+)  # loaded when they are needed
 
 
 def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
@@ -87,17 +92,15 @@ def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     with importlib.resources.as_file(page) as root:
         for path in sorted(p for p in root.rglob("*") if p.is_file()):
             contents[path.relative_to(root).as_posix()] = path.read_bytes()
-    contents |= {name: (here / name).read_bytes() for name in OWN_FILES}
+    contents |= {name: (here / name).read_bytes() for name in (*FIRST_FILES, *LATER_FILES)}
     contents["session.js"] = (here / "session-static.js").read_bytes()
-    contents["opened-as-file.js"] = (here / "opened-as-file.js").read_bytes()
     contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
     contents["settings.js"] = settings_module(exhibits).encode()
-    first = b'<script src="main.js"'
-    contents["index.html"] = contents["index.html"].replace(
-        first, preloads((*OWN_FILES, "arrays.js", "formulas.js", "settings.js")) + first
-    )
+    contents |= start_of(contents["index.html"], (here / "start.js").read_text(encoding="utf-8"))
     museum = {} if exhibits is None else museum_modules(exhibits)
-    contents |= {f"data-{name}.js": table_module(name).encode() for name in available()}
+    contents |= {f"data-{name}.js": module_of(generated(name)) for name in GENERATED}
+    contents |= {f"data-{name}.js": module_of(table(name)) for name in available()}
+    contents["lessons.js"] = lessons_module().encode()
     contents |= {f"museum/{name}.js": module.encode() for name, module in museum.items()}
     contents["playground.html"] = one_file(contents)
     for name, content in contents.items():
@@ -106,10 +109,14 @@ def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     return [folder / name for name in contents]
 
 
-def preloads(names: Iterable[str]) -> bytes:
-    """Return the lines of the page that load more modules, and the script for a page that is opened as a file."""
-    links = "".join(f'<link rel="modulepreload" href="{name}">\n  ' for name in names)
-    return f'{links}<script src="opened-as-file.js"></script>\n  '.encode()
+def start_of(page: bytes, script: str) -> dict[str, bytes]:
+    """Return the page for web servers, and the script that loads its modules; opened as a file, it asks for none."""
+    modules = re.findall(r'<link rel="modulepreload" href="([^"]+)">', page.decode())
+    modules += [*FIRST_FILES, "arrays.js", "formulas.js", "settings.js", f"data-{Settings().data}.js"]
+    plain = re.sub(r"  (?:<!--.*?-->|<link rel=\"modulepreload\".*?>)\n", "", page.decode())
+    plain = re.sub(r"<script\b[^>]*></script>", '<script src="start.js"></script>', plain)
+    listed = f"const MODULES = {json.dumps(modules)};\n"
+    return {"index.html": plain.encode(), "start.js": (listed + script).encode()}
 
 
 def formulas_module() -> str:
@@ -128,12 +135,13 @@ def formulas_module() -> str:
 
 
 def settings_module(exhibits: Exhibits | None = None) -> str:
-    """Return the module with the names to choose from, the first settings, and the generated data."""
+    """Return the module with the names to choose from, and the first settings."""
     usual = Settings().to_json()
     known = [one for one in tables.offered() if one["name"] in available()]
     choices = {
-        **settings.choices(),
+        **session_settings.choices(),
         "data": [*described(), *known],
+        "optimizers": list(OPTIMIZERS),  # without L-BFGS, whose steps SciPy makes
         "defaults": usual,
         "most_steps": MOST_STEPS,
         "is_static": True,
@@ -149,13 +157,30 @@ def settings_module(exhibits: Exhibits | None = None) -> str:
         "side": SIDE,
         "unitSide": UNIT_SIDE,
         "padding": PADDING,
+        "limits": {
+            "rows": session_settings.MOST_ROWS,
+            "features": session_settings.MOST_FEATURES,
+            "classes": session_settings.MOST_UNITS,
+            "fewest_rows": FEWEST_ROWS,
+            "years": YEARS,
+        },
         "tables": dict.fromkeys(available(), True),
-        "generated": {name: generated(name) for name in GENERATED},
+        "generated": dict.fromkeys(GENERATED, True),
         "museum": {"mistakes": [] if exhibits is None else shown_mistakes(exhibits), "games": GAMES},
-        "lessons": [lesson.to_json() for lesson in read_lessons().values() if is_offered(lesson)],
     }
     lines = [f"export const {name} = {plain_json(value)};" for name, value in found.items()]
-    return "\n".join(["// Settings and data of the playground, written from Python.", *lines, ""])
+    return "\n".join(["// Settings of the playground, written from Python.", *lines, ""])
+
+
+def lessons_module() -> str:
+    """Return the module with all lessons that need no Python."""
+    found = [lesson.to_json() for lesson in read_lessons().values() if is_offered(lesson)]
+    return f"// The lessons.\nexport const lessons = {plain_json(found)};\n"
+
+
+def module_of(data: JsonObject) -> bytes:
+    """Return the module with one data set."""
+    return f"// A data set, written from Python.\nexport const set = {plain_json(data)};\n".encode()
 
 
 def templates() -> dict[str, Any]:
@@ -183,11 +208,11 @@ def available() -> list[str]:
     return [name for name in TABLES if name in offered]
 
 
-def table_module(name: str) -> str:
-    """Return the module with a table or with images; of many images, the first ones."""
+def table(name: str) -> JsonObject:
+    """Return a table or images; of many images, the first ones."""
     data = tables.LOADERS[name]()
     rows, scale = (IMAGES, 16) if data.side else (len(data.y), 1)
-    found = {
+    return {
         "words": data.words.replace(f"{len(data.y):,}", f"{min(rows, len(data.y)):,}"),
         "columns": data.columns,
         "classes": data.classes,
@@ -197,7 +222,6 @@ def table_module(name: str) -> str:
         "raw": packed(scale * data.raw[:rows]),
         "y": data.y[:rows].tolist(),
     }
-    return f"// A data set of scikit-learn.\nexport const table = {plain_json(found)};\n"
 
 
 # -- the museum -----------------------------------------------------------------------------
@@ -273,14 +297,14 @@ def schedule_texts(name: str) -> dict[str, str]:
 
 def features() -> dict[str, Node]:
     """Return the features that are made of x1 and x2 as syntax, from their source."""
-    for statement in ast.parse(inspect.getsource(datasets)).body:
+    for statement in ast.parse(inspect.getsource(play_data)).body:
         if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == "FEATURES":
             table = statement.value
             assert isinstance(table, ast.Dict)
             bodies = [value.body for value in table.values if isinstance(value, ast.Lambda)]
             found = [Catalogue().node(body, standing, {"x1", "x2"}) for body in bodies]
             return dict(zip(FEATURES, found, strict=True))
-    raise AssertionError("workings/play/datasets.py has no FEATURES")
+    raise AssertionError("workings/play/play_data.py has no FEATURES")
 
 
 def standing(x1: float, x2: float) -> None:

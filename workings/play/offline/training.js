@@ -104,7 +104,7 @@ export class Run {
       throw new Error(refusals.batch(n, smallest));
     }
     const before = this.network.optimizer.kind;
-    Object.assign(this, { network, settings, size });
+    Object.assign(this, { network, settings, size, stopped: "" });
     this.program = stepProgram(network);
     this.inference = inferenceProgram(network);
     this.prediction = neededFor(this.inference, ["p"]);

@@ -14,7 +14,9 @@ export const hints = {
     "The fraction of the points kept for validation. They show whether the network has learned the rule " +
     "or only the training points.",
   features: "The inputs of the network, computed from each point. More features make the problem easier.",
-  optimizer: "The rule that turns gradients into changes of the weights.",
+  optimizer:
+    "The rule that turns gradients into changes of the weights. With LBFGS, SciPy chooses each step, on all rows: " +
+    "there is no learning rate, and no statement of an update.",
   lr: "Learning rate: the size of the steps. Too small is slow, too large does not converge.",
   schedule: "How the learning rate changes during training.",
   schedule_steps: "Over how many steps the learning rate changes.",
@@ -104,6 +106,7 @@ export const shortcuts = [
 export const data = {
   sets: "Data set", tables: "Tables and images", open: "Open a table …",
   open_hint: "Open a CSV or Parquet file of your own, or drop it on the page. It stays on this computer.",
+  open_hint_static: "Open a CSV file of numbers, or drop it on the page. It stays on this computer.",
   across: "across", up: "up",
   axes_hint: "The columns that the plane shows. All other columns keep their means there.",
 };
@@ -111,6 +114,29 @@ export const table = {
   title: "Which column is the target?", target: "Target", open: "Open", cancel: "Cancel",
   columns: (name, count) => `${name} has ${count} columns. All others become inputs.`,
   fill: "Fill missing values without marking them",
+  // Without Python, the page reads small tables of numbers itself.
+  about: (rows, inputs, reason) => `${rows} rows, ${inputs} inputs; ${reason}`,
+  without: (columns) => `; without ${columns}`,
+  left_out: (column, why) => `${column} (${why})`,
+  texts: "texts, which need the version with Python", constant: "the same value in every row", empty: "no values",
+  row_numbers: "it numbers the rows",
+  classification: (name, count) => `the target ${name} has ${count} classes`,
+  regression: (name) => `the target ${name} is a number`,
+  ends: (name) => `A table ends in .csv, .tsv or .txt here, not as in ${name}; Parquet needs the version with Python.`,
+  encoding: (name) => `${name} is not a text in UTF-8.`,
+  one_column: (name) => `${name} has one column only; a table has commas, semicolons or tabs between its columns.`,
+  ragged: (name, row, cells, columns) => `Row ${row} of ${name} has ${cells} cells, but the header has ${columns}.`,
+  quotes: (name, row) => `Row ${row} of ${name} has a quotation mark in a wrong place.`,
+  header: (name, column) => (column ? `${name} has two columns with the name ${column}.` : `A column of ${name} has no name.`),
+  no_column: (name, column) => `${name} has no column ${column}.`,
+  row_count: (name, rows, most) => `${name} has ${rows} rows; the playground takes 2 to ${most}.`,
+  no_inputs: (name) => `${name} has no column of numbers to learn from, beside the target.`,
+  too_many_columns: (columns, most) => `The table has ${columns} columns of numbers; the playground takes at most ${most}.`,
+  gaps: (name, count) => `Column ${name} has missing values (${count}): tick “Fill missing values”, or fill them in.`,
+  too_large: (name) => `Column ${name} has values that are too large to standardize. Rescale it.`,
+  no_target: (name, row) => `The target ${name} is missing in row ${row}: fill it in, or remove the row.`,
+  one_class: (name) => `The target ${name} has the same value in every row.`,
+  too_many_classes: (name, classes, rows) => `The target ${name} has ${classes} different values in ${rows} rows: too many for classes.`,
 };
 
 // -- the network -----------------------------------------------------------------------------------
@@ -249,6 +275,7 @@ export const landscape = {
   present: "present weights", ring: "ring: the first ones",
   edge: "The edge of stability", curvature: "largest curvature of the loss", limit: "limit: 2 / learning rate",
   random: "With dropout, the loss is random, so it has no curvature to measure.",
+  no_rate: "L-BFGS has no learning rate, so there is no limit: SciPy chooses the length of each step.",
   below: "Below the limit: small steps along the gradient converge.",
   beyond: "Above the limit: steps along the steepest curve overshoot more each time.",
   rule:
@@ -343,7 +370,7 @@ export const notices = {
 
 export const refusals = {
   needs_python: (what) => `${what} the version with Python: pip install 'workings[play,cli]', then workings play.`,
-  table: "Tables of your own need", doctor: "The doctor needs", code: "Code needs", exports: "Exports need",
+  doctor: "The doctor needs", code: "Code needs", exports: "Exports need",
   replay: "Replays need", museum: "The museum needs",
   action: (name) => `Unknown action ${name}.`,
   setting: (name) => `Unknown setting ${name}.`,

@@ -20,7 +20,7 @@ from workings.optimizers import Part
 from workings.readings.javascript.module import ModuleDraft
 from workings.readings.javascript.names import file_text
 from workings.readings.javascript.recorded import Recorded, as_seeded, record
-from workings.readings.script.settings import MOST_INLINE, arrays_of
+from workings.readings.script.script_settings import MOST_INLINE, arrays_of
 from workings.support.notebook import Text
 from workings.training.callbacks import Callback
 from workings.training.recipe import Labels, Recipe

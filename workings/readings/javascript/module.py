@@ -21,7 +21,7 @@ from workings.readings.javascript.expressions import Expressions
 from workings.readings.javascript.functions import INDENT, copied_lines
 from workings.readings.javascript.names import Names, array_functions, file_names, file_text, literal, number
 from workings.readings.javascript.recorded import Recorded
-from workings.readings.javascript.statements import WIDTH, JavaScriptStatementWriter, comment, wrapped
+from workings.readings.javascript.step_functions import WIDTH, JavaScriptStatementWriter, comment, wrapped
 from workings.schedules import Constant, monitor_of
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Column, Columns, columns_in, filled, original, standard

@@ -27,7 +27,7 @@ from workings.readings.script.data_section import write_data, write_random_split
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.first_weights import write_parameters
 from workings.readings.script.prediction_section import write_predicting
-from workings.readings.script.settings import MOST_INLINE, Held, ScriptSettings, arrays_of, both
+from workings.readings.script.script_settings import MOST_INLINE, Held, ScriptSettings, arrays_of, both
 from workings.readings.script.training_section import write_training
 from workings.support.arrays import Array
 from workings.support.atomic_files import as_path, write_bytes

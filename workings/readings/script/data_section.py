@@ -9,7 +9,7 @@ from workings.model.targets import LabelTargets, balanced, most_probable, one_ho
 from workings.program.writer import formula_code
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.prediction_section import table_function
-from workings.readings.script.settings import MOST_INLINE, Held
+from workings.readings.script.script_settings import MOST_INLINE, Held
 from workings.readings.script.text import INDENT, labels_line, names_tuple, rows_of, string_literal, unsigned
 from workings.support.arrays import Array
 from workings.tables.columns import CategoryColumn, Column, Columns, shuffled_rows, standard

@@ -11,7 +11,7 @@ import numpy as np
 from workings.model.model import Model
 from workings.program.program import Program
 from workings.readings.copying import CopiedCode
-from workings.readings.script.settings import ScriptSettings
+from workings.readings.script.script_settings import ScriptSettings
 from workings.readings.script.text import INDENT, WIDTH, with_fmt_skip
 from workings.support.brief import brief
 from workings.support.escaping import visible

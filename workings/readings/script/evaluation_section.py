@@ -11,7 +11,7 @@ from workings.metrics import OF_SEVERAL, Metric
 from workings.program.program import Program
 from workings.readings.script.draft import ScriptDraft
 from workings.readings.script.prediction_section import decoding
-from workings.readings.script.settings import ScriptSettings
+from workings.readings.script.script_settings import ScriptSettings
 from workings.readings.script.text import INDENT, string_literal
 from workings.training.early_stopping import EarlyStopping
 

@@ -13,7 +13,7 @@ from workings.layers import Layer, number_layers
 from workings.program.program import show_shape, text_of
 from workings.readings.copying import inlined_call
 from workings.readings.script.draft import ScriptDraft
-from workings.readings.script.settings import MOST_INLINE
+from workings.readings.script.script_settings import MOST_INLINE
 from workings.readings.script.text import INDENT, rows_of
 
 

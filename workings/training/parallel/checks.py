@@ -10,8 +10,8 @@ from workings.errors import InputError
 from workings.model.model import Model
 from workings.support.arrays import Array, as_random
 from workings.training.batches import Batches
-from workings.training.parallel.settings import Workers
-from workings.training.parallel.tasks import Job, Shard, contribution
+from workings.training.parallel.parallel_settings import Workers
+from workings.training.parallel.shard_tasks import Job, Shard, contribution
 
 FEW_ROWS = 16  # on which the gradient of a batch is compared with the sum over its shards
 

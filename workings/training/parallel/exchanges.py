@@ -16,9 +16,9 @@ import numpy as np
 from workings.errors import InputError, WorkersError, WorkingsError, count_of, first_line
 from workings.support.arrays import Array, Values
 from workings.training.parallel.exact_sums import ExactSum
-from workings.training.parallel.files import RowsInFile
-from workings.training.parallel.settings import Workers, is_client, is_communicator, rank_and_size
-from workings.training.parallel.tasks import (
+from workings.training.parallel.parallel_settings import Workers, is_client, is_communicator, rank_and_size
+from workings.training.parallel.row_files import RowsInFile
+from workings.training.parallel.shard_tasks import (
     Contribution,
     Job,
     Shard,
@@ -93,7 +93,7 @@ class ThisProcess:
         return losses_of(self.job, values, self.data, pieces)
 
 
-class Communicator:
+class CommunicatorExchange:
     """Computes some of the shards; the others are computed by the other processes of a communicator.
 
     Each process makes the same steps: it has the same parameters, draws the same orders, and gets the same sums.
@@ -146,7 +146,7 @@ class Communicator:
             )
 
 
-class Executor:
+class ExecutorExchange:
     """Submits the shards of each round to an executor, and makes the step in this process."""
 
     name = "an executor"
@@ -216,7 +216,7 @@ def split(shards: Sequence[T], count: int) -> list[Sequence[T]]:
     return [shards[start:stop] for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)]
 
 
-class Client:
+class ClientExchange:
     """Submits several rounds at once to a client that takes futures as arguments, such as Dask's.
 
     The parameters go from worker to worker.  If a worker is lost, the scheduler repeats its tasks elsewhere.  If data
@@ -328,5 +328,5 @@ def exchange_for(workers: Workers, job: Job, data: Rows | RowsInFile) -> Exchang
     if engine is None:
         return ThisProcess(job, data)
     if is_communicator(engine):
-        return Communicator(engine, job, data)
-    return Client(engine, job, data) if is_client(engine) else Executor(engine, job, data)
+        return CommunicatorExchange(engine, job, data)
+    return ClientExchange(engine, job, data) if is_client(engine) else ExecutorExchange(engine, job, data)

@@ -19,8 +19,8 @@ export function dataCard(state, act) {
       ${state.sets.filter((one) => !(one.name in pictures)).map((one) => html`<button
         aria-pressed=${one.name === data.name} data-hint=${one.words}
         @click=${() => act.configure({ data: one.name })}>${one.name.replaceAll("_", " ")}</button>`)}
-      <label class="button small" data-hint=${own.open_hint}>${own.open}
-        <input class="hidden-text" type="file" accept=".csv,.tsv,.txt,.parquet" @change=${(event) => act.openFile(event.target)}></label>
+      <label class="button small" data-hint=${choices.is_static ? own.open_hint_static : own.open_hint}>${own.open}
+        <input class="hidden-text" type="file" accept=${`.csv,.tsv,.txt${choices.is_static ? "" : ",.parquet"}`} @change=${(event) => act.openFile(event.target)}></label>
     </div>
     <p class="small quiet">${data.words}</p>
     </div><div class="stack">

@@ -1,7 +1,7 @@
 // The loss over a plane through parameter space, with the path of the run; and the edge of stability.
 import { html, svg } from "../vendor/lit-html.js";
 import { formats, landscape as words } from "../strings.js";
-import { number } from "./parts.js";
+import { number, whole } from "./parts.js";
 
 export function landscapePanel(state, act) {
   const { landscape } = state;
@@ -11,7 +11,7 @@ export function landscapePanel(state, act) {
         aria-pressed=${state.directions === kind} data-hint=${hint} @click=${() => act.landscape(kind)}>${title}</button>`)}
       ${landscape && landscape.step !== state.frame.step
         ? html`<button class="plain" @click=${() => act.landscape()}>${words.again}</button><span
-        class="quiet small">${words.as_of(landscape.step.toLocaleString("en"))}</span>` : ""}
+        class="quiet small">${words.as_of(whole(landscape.step))}</span>` : ""}
       ${landscape ? ["svg", "png"].map((format) => html`
         <button class="plain" @click=${() => act.savePicture("landscape", format)}>${formats[format]}</button>`) : ""}
     </div>
@@ -42,7 +42,9 @@ function picture(found) {
 // How far the largest curvature is from the limit of stability.
 function stability({ settings, data }, { curvature, limit, rate }) {
   const size = settings.batch_size, isDescent = settings.optimizer === "SGD" && (size === 0 || size >= data.training);
-  if (curvature === null || limit === null) return html`<div class="stack"><h3>${words.edge}</h3><p>${words.random}</p></div>`;
+  if (curvature === null || limit === null) {
+    return html`<div class="stack"><h3>${words.edge}</h3><p>${limit === null ? words.no_rate : words.random}</p></div>`;
+  }
   const end = 1.6 * Math.max(limit, Math.min(Math.abs(curvature), 4 * limit)),
     at = (v) => 300 * Math.min(Math.max(v, 0) / end, 1), isBeyond = curvature > limit;
   return html`<div class="stack"><h3>${words.edge}</h3>

@@ -4,7 +4,7 @@ import { isClassification, otherState } from "../state.js";
 import { comparison, hints, output as own, words } from "../strings.js";
 import { curves } from "./curves.js";
 import { padCard } from "./pad.js";
-import { number } from "./parts.js";
+import { number, whole } from "./parts.js";
 
 export function outputCard(state, act) {
   return html`<section class="card output" aria-labelledby="output-title">
@@ -56,7 +56,7 @@ function course(state, act) {
         <span><i class="fourth"></i>${own.kept_validation}</span>` : ""}</div>
     <label class="field" data-hint=${hints.travel}>
       <span class="head"><span>${own.travel}</span>
-        <span class="value">${own.step(frame.step.toLocaleString("en"))}</span></span>
+        <span class="value">${own.step(whole(frame.step))}</span></span>
       <input type="range" min="0" max=${frame.moments - 1} step="1" .value=${String(frame.moment)}
         ?disabled=${frame.moments < 2} aria-valuetext=${own.step(frame.step)}
         @input=${(event) => act.travel(Number(event.target.value))}></label>`;

@@ -2,9 +2,12 @@
 import { html, noChange, svg } from "../vendor/lit-html.js";
 import { hints, names, words } from "../strings.js";
 
+// A whole number with commas; a browser's own takes 20 ms to load its languages.
+export const whole = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
+
 export function number(value, digits = 4) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  if (Number.isInteger(value)) return value.toLocaleString("en");
+  if (Number.isInteger(value)) return whole(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2).replace("e+", "e");
   return value.toPrecision(digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");

@@ -1,7 +1,7 @@
 // A plot of some curves, as SVG; their colours are classes of the style sheet.
 import { html, svg } from "../vendor/lit-html.js";
 import { plots as words } from "../strings.js";
-import { number } from "./parts.js";
+import { number, whole } from "./parts.js";
 
 const LEFT = 38, BOTTOM = 15, TOP = 6;
 
@@ -25,7 +25,7 @@ export function plotOf(title, curves, { low, high, width: W = 300, height = 84, 
         <line class="axis" x1=${LEFT} y1=${y(top)} x2=${W} y2=${y(top)}></line>
       <text x=${LEFT - 5} y=${y(top) + 4} text-anchor="end">${number(top, 2)}</text>
         <text x=${LEFT - 5} y=${y(bottom) + 4} text-anchor="end">${number(bottom, 2)}</text>
-      <text x=${W} y=${height - 2} text-anchor="end">${unit} ${Math.round(end).toLocaleString("en")}</text>
+      <text x=${W} y=${height - 2} text-anchor="end">${unit} ${whole(Math.round(end))}</text>
       ${[...all].reverse().map(({ kind, points }) => svg`<path class=${kind} d=${line(points)}></path>`)}
       ${now === null ? "" : svg`<line class="now" x1=${x(now)} y1=${TOP} x2=${x(now)} y2=${height - BOTTOM}></line>`}
     </svg></figure>`;

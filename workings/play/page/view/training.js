@@ -11,12 +11,13 @@ const withValue = (list, value) => [...new Set([...list, value])].sort((a, b) =>
 export function trainingBar(state, act) {
   const { settings, choices } = state;
   const change = (name, convert = (v) => v) => (value) => act.configure({ [name]: convert(value) });
+  const hasRate = settings.optimizer !== "LBFGS"; // for which SciPy chooses the steps
   const batches = withValue([0, 1, 5, 10, 30, 100], settings.batch_size);
   return html`<section class="training" aria-label=${words.group}>
     ${select("optimizer", settings.optimizer, choices.optimizers, change("optimizer"))}
-    ${select("lr", String(settings.lr), withValue(rates, settings.lr), change("lr", Number))}
-    ${select("schedule", settings.schedule, choices.schedules, change("schedule"))}
-    ${settings.schedule === "constant" ? "" : numberField("schedule_steps", settings.schedule_steps,
+    ${hasRate ? select("lr", String(settings.lr), withValue(rates, settings.lr), change("lr", Number)) : ""}
+    ${hasRate ? select("schedule", settings.schedule, choices.schedules, change("schedule")) : ""}
+    ${!hasRate || settings.schedule === "constant" ? "" : numberField("schedule_steps", settings.schedule_steps,
       { low: 1, high: 100000 }, change("schedule_steps"))}
     ${select("batch_size", String(settings.batch_size), batches, change("batch_size", Number),
       { show: (v) => (v === "0" ? words.all_rows : v) })}

@@ -1,7 +1,7 @@
 // The bar at the top: run, step, epoch, reset, and where the run is.
 import { html } from "../vendor/lit-html.js";
 import { hints, transport as own, words } from "../strings.js";
-import { icon, iconButton } from "./parts.js";
+import { icon, iconButton, whole } from "./parts.js";
 
 export function topBar(state, act) {
   const { frame, running } = state;
@@ -16,9 +16,9 @@ export function topBar(state, act) {
       ${iconButton("epoch", own.epoch, hints.epoch, () => act.epoch(), "E")}
     </div>
     <dl class="counters">
-      <div><dt>${words.epochs}</dt><dd data-testid="epoch">${frame.epoch.toLocaleString("en")}</dd></div>
-      <div><dt>${words.steps}</dt><dd data-testid="step">${frame.step.toLocaleString("en")}</dd></div>
-      <div><dt>${words.parameters}</dt><dd>${state.network.parameters.toLocaleString("en")}</dd></div>
+      <div><dt>${words.epochs}</dt><dd data-testid="epoch">${whole(frame.epoch)}</dd></div>
+      <div><dt>${words.steps}</dt><dd data-testid="step">${whole(frame.step)}</dd></div>
+      <div><dt>${words.parameters}</dt><dd>${whole(state.network.parameters)}</dd></div>
     </dl>
     <div class="tools">
       ${iconButton("theme", state.theme === "light" ? own.dark : own.light, hints.theme, () => act.theme(), "T")}

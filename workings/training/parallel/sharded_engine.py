@@ -6,6 +6,7 @@ computes them, adds them up and makes the step.  On each shard, another engine r
 
 from __future__ import annotations
 
+import json
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,10 +28,10 @@ from workings.support.arrays import Array, Values
 from workings.support.sparse import SparseRows
 from workings.training.batches import Batches
 from workings.training.parallel.checks import check_additive, check_network
-from workings.training.parallel.exchanges import Communicator, Round, exchange_for
-from workings.training.parallel.files import RowsInFile
-from workings.training.parallel.settings import Workers
-from workings.training.parallel.tasks import Job, Shard, StepResults
+from workings.training.parallel.exchanges import CommunicatorExchange, Round, exchange_for
+from workings.training.parallel.parallel_settings import Workers
+from workings.training.parallel.row_files import RowsInFile
+from workings.training.parallel.shard_tasks import Job, Shard, StepResults
 from workings.training.rows import Rows
 from workings.training.step_runners import Steps, example
 
@@ -60,10 +61,11 @@ class ParallelEngine:
         self.model, self.rows, self.job, self.settings = model, rows, job, workers
         data: Rows | RowsInFile = Rows(rows.X, rows.y)
         if workers.data is not None:
-            data = RowsInFile(workers.data, targets, model.n_in or 1, model.dtype.name)
+            encoding = "" if model.preprocessing is None else json.dumps(model.preprocessing)
+            data = RowsInFile(workers.data, targets, model.n_in or 1, model.dtype.name, encoding)
             data.check(rows)
         self.exchange = exchange_for(workers, job, data)
-        if isinstance(self.exchange, Communicator):
+        if isinstance(self.exchange, CommunicatorExchange):
             about = (repr(workers), str(job.steps), str(job.update), rows.fingerprint())
             self.check_equal(about, "their data, network or settings")
 
@@ -99,7 +101,7 @@ class ParallelEngine:
         InputError
             In every process, if they differ.
         """
-        if isinstance(self.exchange, Communicator):
+        if isinstance(self.exchange, CommunicatorExchange):
             crc = 0
             for one in content:
                 crc = zlib.crc32(one.tobytes() if isinstance(one, np.ndarray) else repr(one).encode(), crc)

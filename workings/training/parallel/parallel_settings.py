@@ -6,14 +6,16 @@ Nothing here imports an engine such as Dask or MPI.  An engine is known by what 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from workings.errors import InputError
+from workings.model.data_files import is_path
 from workings.support.arrays import describe
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_whole_number
-from workings.training.parallel.files import checked_source
+from workings.training.parallel.row_files import checked_source
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class Workers(CheckedKeywords):
         shards are averaged (local SGD, Stich 2019).
     data : path, pair of paths, or None
         A file with the rows of ``X`` and ``y``, which each worker opens itself: ``"rows.npz"`` with arrays X and y,
-        ``("X.npy", "y.npy")``, which stay on disk, or ``("rows.parquet", "target column")``.  None: a client gets the
-        rows once, and an executor gets the rows of each task with it.
+        ``("X.npy", "y.npy")``, which stay on disk, or ``("rows.parquet", "target column")``, also for a folder of
+        Parquet files.  None: the files whose paths ``fit`` gets as ``X`` and ``y``; if it gets arrays, a client gets
+        the rows once, and an executor gets the rows of each task with it.
 
     Raises
     ------
@@ -89,6 +92,15 @@ def checked_workers(workers: object, comm: object = None) -> Workers | None:
             raise InputError(f"comm must be a communicator such as mpi4py's MPI.COMM_WORLD, not {describe(comm)}.")
         return Workers(comm)
     return workers if workers is None or isinstance(workers, Workers) else Workers(workers)
+
+
+def with_files(workers: Workers | None, X: object, y: object) -> Workers | None:
+    """Return settings with which workers open the files themselves whose paths ``fit`` got as X and y."""
+    if workers is None or workers.data is not None or not is_path(X):
+        return workers
+    if Path(X).suffix.lower() == ".npz":
+        return replace(workers, data=X)
+    return replace(workers, data=(X, y)) if is_path(y) else workers
 
 
 def has(engine: object, method: str) -> bool:

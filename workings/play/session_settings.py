@@ -13,13 +13,14 @@ from workings.activations import ACTIVATIONS
 from workings.errors import InputError, unknown_name
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import LOSSES, Loss
-from workings.optimizers import OPTIMIZERS, Optimizer
+from workings.optimizers import LBFGS, OPTIMIZERS, Optimizer
 from workings.regularizers import L1, L2, Regularizer
 from workings.schedules import Cosine, Exponential, LearningRateSchedule, Step, WarmUp
 from workings.support.arrays import describe
 from workings.support.json_values import JsonObject
 from workings.support.ranges import Range, check_fields
 
+UPDATE_METHODS = (*OPTIMIZERS, "LBFGS")
 MOST_LAYERS, MOST_UNITS, MOST_ROWS = 8, 64, 20_000
 MOST_FEATURES = 64  # columns of a table, after encoding
 MOST_NAMES = 784  # names in a list of features: the pixels of an image
@@ -115,7 +116,7 @@ class Settings:
             raise InputError(f"The data set must be a name, not {describe(self.data)}.")
         if self.loss != AUTOMATIC:
             checked_name("loss", self.loss, LOSSES)
-        checked_name("optimizer", self.optimizer, OPTIMIZERS)
+        checked_name("optimizer", self.optimizer, UPDATE_METHODS)
         checked_name("schedule", self.schedule, SCHEDULES)
         checked_name("regularizer", self.regularizer, ("", *REGULARIZERS))
         if len(self.hidden) > MOST_LAYERS:
@@ -147,13 +148,13 @@ class Settings:
         """Return the library's layers for a number of outputs."""
         return [layer for each in self.hidden for layer in each.layers()] + [Dense(outputs)]
 
-    def make_optimizer(self) -> Optimizer:
+    def make_optimizer(self) -> Optimizer | LBFGS:
         """Return the optimizer with its learning rate.
 
         >>> Settings(optimizer="SGD", lr=0.5, schedule="cosine").make_optimizer()
         SGD(lr=Cosine(lr=0.5, steps=500, end=0.0))
         """
-        return OPTIMIZERS[self.optimizer](self.rate())
+        return OPTIMIZERS[self.optimizer](self.rate()) if self.optimizer in OPTIMIZERS else LBFGS()
 
     def rate(self) -> float | LearningRateSchedule:
         """Return the learning rate, or its schedule."""
@@ -238,7 +239,7 @@ def choices() -> JsonObject:
     return {
         "activations": list(ACTIVATIONS),
         "losses": [AUTOMATIC, *LOSSES],
-        "optimizers": list(OPTIMIZERS),
+        "optimizers": list(UPDATE_METHODS),
         "schedules": list(SCHEDULES),
         "regularizers": ["", *REGULARIZERS],
         "ranges": ranges(Settings),

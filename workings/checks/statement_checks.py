@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workings.checks.evidence import Case, copied, given, trace_of, with_rate
+from workings.checks.evidence import Case, copied, given, trace_of
 from workings.checks.findings import Finding, make_finding
 from workings.checks.gradients import check_gradients
+from workings.checks.rates import with_rate
 from workings.layers import FullyConnected, number_layers
 from workings.optimizers import SGD
 
@@ -60,7 +61,7 @@ def check_probabilities(case: Case) -> Iterator[Finding]:
             "wrong-shares",
             f"the probabilities of a row add up to between {sums.min():.4g} and {sums.max():.4g} in "
             f"`{statement}`.{axis}",
-            case.network_code() + "  # the library's statements, with one sum for each row",
+            case.code.of_network() + "  # the library's statements, with one sum for each row",
         )
 
 
@@ -83,7 +84,7 @@ def check_large_logits(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "overflow",
             f"with logits of ±{LARGE_LOGIT:g}, {name} is not finite in `{statement}` ({statement.part}).",
-            case.network_code() + "  # the library's statements, which first subtract each row's largest logit",
+            case.code.of_network() + "  # the library's statements, which first subtract each row's largest logit",
         )
 
 
@@ -116,7 +117,7 @@ def check_update(case: Case) -> Iterator[Finding]:
             "frozen-parameter",
             f"`{trace.program[frozen[0]]}` leaves {', '.join(frozen)} unchanged after a step with a gradient of up to "
             f"{np.abs(gradients[frozen[0]]).max():.3g}.",
-            case.network_code() + "  # the library's statements, which update every parameter",
+            case.code.of_network() + "  # the library's statements, which update every parameter",
         )
     fitting = [name for name in updates if gradients[name].shape == updates[name].shape]
     product = sum(float((updates[name] * gradients[name]).sum()) for name in fitting)
@@ -126,5 +127,5 @@ def check_update(case: Case) -> Iterator[Finding]:
             "uphill-update",
             f"`{trace.program[name]}` moves along the gradient: the inner product of update and gradient is "
             f"{product:.3g}, above 0.",
-            case.network_code() + "  # the library's statements, which move against the gradient",
+            case.code.of_network() + "  # the library's statements, which move against the gradient",
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from workings.datasets import circles, moons, spirals
 from workings.errors import InputError, count_of, unknown_name
-from workings.play.settings import MOST_FEATURES, MOST_ROWS, Settings
+from workings.play.session_settings import MOST_FEATURES, MOST_ROWS, Settings
 from workings.support.arrays import Array
 from workings.support.escaping import visible
 from workings.support.json_values import JsonObject

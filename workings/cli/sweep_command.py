@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
@@ -11,16 +12,27 @@ from typing import Any
 
 from workings import plots
 from workings.cli.table_plan import Plan, TableSource
-from workings.cli.table_training import TableTraining, TrainedOnTable, make_network, plain_recipe, prepare
+from workings.cli.table_splits import split_rows
+from workings.cli.table_training import (
+    TableTraining,
+    TrainedOnTable,
+    format_score,
+    load_table,
+    make_network,
+    plain_recipe,
+    prepare,
+)
 from workings.errors import InputError
 from workings.network import Network
 from workings.search.spaces import LogUniform, Uniform, WholeNumbers
 from workings.search.sweep import Sweep, sweep
 from workings.support.ranges import as_number
 from workings.tables import Preprocessing
+from workings.training.callbacks import Callback
 
 BETWEEN = ".."  # between the bounds of a range
 LAYERS = "x"  # between the units of the layers of one network
+MODEL, RECIPE, PICTURE = "model.safetensors", "recipe.safetensors", "sweep.png"  # files in the output folder
 LOGARITHMIC = ("lr", "l2")  # ranges in which logarithms are equally probable
 
 
@@ -91,6 +103,7 @@ def sweep_table(
     samples: int | None,
     halving: int | None,
     jobs: int,
+    with_recipe: bool,
     progress: Callable[[str], None],
 ) -> str:
     """Run a sweep on a table; write the results, a picture of them and the best network; return a summary."""
@@ -110,17 +123,38 @@ def sweep_table(
             seeds=values_of("seeds", seeds), validation=training.validation, executor=executor,
             folder=folder / "fits", engine=plan.engine, progress=progress,
         )  # fmt: skip
-    return "\n".join([results.to_table(), "", *train_best(results, training, folder)])
+    best = train_best(results, training, folder)
+    files = [f"model   {folder / MODEL}", f"picture {folder / PICTURE}", f"fits    {folder / 'fits'}"]
+    compared = []
+    if with_recipe:
+        progress("training the recipe for tables, to compare")
+        compared = ["", *compare_recipe(source, plan, best, folder)]
+        files.append(f"recipe  {folder / RECIPE}")
+    return "\n".join([results.to_table(), "", best.summary, *compared, "", *files])
 
 
-def train_best(results: Sweep, training: TableTraining, folder: Path) -> list[str]:
-    """Train the best network again and write it, with a picture of all results; return the lines of a summary."""
+def train_best(results: Sweep, training: TableTraining, folder: Path) -> TrainedOnTable:
+    """Train the best network again and write it, with a picture of all results."""
     network, settings = results.network()
     engine = results.best.engine.split()[0]  # so that the bits are equal to the sweep's
     history = network.fit(*training.training, validation=training.validation, engine=engine, **settings)
-    model, picture = folder / "model.safetensors", folder / "sweep.png"
-    network.save(model)
-    plots.save(results.plot(), picture)
+    network.save(folder / MODEL)
+    plots.save(results.plot(), folder / PICTURE)
     rows = (training.training, training.validation, training.test)
-    best = TrainedOnTable(network, training.preprocessing, history, *rows, training.frame, training.split)
-    return [best.summary, "", f"model   {model}", f"picture {picture}", f"fits    {folder / 'fits'}"]
+    return TrainedOnTable(network, training.preprocessing, history, *rows, training.frame, training.split)
+
+
+def compare_recipe(source: TableSource, plan: Plan, best: TrainedOnTable, folder: Path) -> list[str]:
+    """Train the recipe for tables with the same validation rows, and write it; return lines that compare the scores."""
+    plan = replace(plan, recipe=True, epochs=None)
+    table = load_table(source, plan)
+    split = replace(best.split, seeds=split_rows(table.kinds, plan).seeds)
+    recipe = table.training_on(split, plan).train(lambda epochs: Callback(), plan.engine)
+    recipe.network.save(folder / RECIPE)
+    score = format_score(recipe.network, recipe.preprocessing, *recipe.validation, recipe.training[1])
+    ours, theirs = best.network.score(*best.validation), recipe.network.score(*recipe.validation)
+    verdict = "The two scores are equal."
+    if ours != theirs:
+        verdict = "The best network of the sweep is better." if ours > theirs else "The recipe is better."
+    command = shlex.join(["workings", "train", str(source.file), "--target", source.target, *source.options()])
+    return [f"recipe for tables, on the same validation rows: {score}", f"{verdict} `{command}` trains the recipe."]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
@@ -12,6 +13,7 @@ import numpy as np
 from workings.errors import FileError, InputError, MissingExtraError, first_line
 from workings.model.targets import Targets
 from workings.support.arrays import Array, Features, as_features, describe
+from workings.support.json_values import JsonObject
 from workings.support.npz import read_npz
 from workings.training.rows import Rows
 
@@ -33,16 +35,23 @@ class RowsInFile:
         The number of columns of X.
     dtype : str
         The precision of the network.
+    preprocessing : str
+        How the columns of a table are encoded, as JSON; empty if they are used as they are.
     """
 
     source: Source
     targets: Targets
     n_in: int
     dtype: str
+    preprocessing: str = ""
+
+    def arrays(self) -> tuple[Features, Features]:
+        """Return X and y of the file."""
+        return arrays_of(self.source, times_of(self.source), self.preprocessing)
 
     def take(self, chosen: Array | slice) -> Rows:
         """Read and encode some of the rows."""
-        X, y = arrays_of(self.source, times_of(self.source))
+        X, y = self.arrays()
         rows = np.asarray(X[chosen])
         return Rows(as_features(rows, self.dtype, self.n_in), self.targets.encode(np.asarray(y[chosen]), self.dtype))
 
@@ -56,7 +65,7 @@ class RowsInFile:
         InputError
             If it has other rows.
         """
-        X, y = arrays_of(self.source, times_of(self.source))
+        X, y = self.arrays()
         name, n = Path(self.source[0]).name, len(rows.X)
         if not len(X) == len(y) == n:
             raise InputError(
@@ -74,7 +83,8 @@ def checked_source(data: object) -> Source | None:
     if data is None:
         return None
     first, second = (data, "") if isinstance(data, (str, Path)) else data if is_pair(data) else ("", "")
-    needs_second = {".npz": False, ".npy": True, ".parquet": True}.get(Path(first).suffix.lower())
+    kinds = {".npz": False, ".npy": True, ".parquet": True}
+    needs_second = True if Path(first).is_dir() else kinds.get(Path(first).suffix.lower())
     if needs_second is None or bool(second) != needs_second:
         raise InputError(
             'data must be "rows.npz" with arrays X and y, ("X.npy", "y.npy"), or ("rows.parquet", "target column"), '
@@ -96,7 +106,7 @@ def times_of(source: Source) -> tuple[int, ...]:
     FileError
         If there is no such file.
     """
-    paths = [path for path in source if Path(path).suffix.lower() in (".npy", ".npz", ".parquet")]
+    paths = [source[0], *(path for path in source[1:] if source[0].endswith(".npy"))]
     try:
         return tuple(Path(path).stat().st_mtime_ns for path in paths)
     except OSError as error:
@@ -104,7 +114,7 @@ def times_of(source: Source) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=4)
-def arrays_of(source: Source, times: tuple[int, ...]) -> tuple[Features, Features]:
+def arrays_of(source: Source, times: tuple[int, ...], preprocessing: str = "") -> tuple[Features, Features]:
     """Return X and y of files, which a process opens once; arrays of ``.npy`` files stay on disk."""
     path, other = source
     if path.endswith(".npz"):
@@ -113,6 +123,8 @@ def arrays_of(source: Source, times: tuple[int, ...]) -> tuple[Features, Feature
         if path.endswith(".npy"):
             X, y = (np.load(one, mmap_mode="r", allow_pickle=False) for one in source)
             return X, y
+        if preprocessing:
+            return encoded_arrays(path, json.loads(preprocessing))
         import polars
 
         table = polars.read_parquet(path)
@@ -121,3 +133,12 @@ def arrays_of(source: Source, times: tuple[int, ...]) -> tuple[Features, Feature
         raise MissingExtraError("polars", "cli") from error
     except Exception as error:  # a damaged file can raise any exception
         raise FileError(f"A worker cannot read {path}: {first_line(error)}.") from error
+
+
+def encoded_arrays(path: str, preprocessing: JsonObject) -> tuple[Array, Array]:
+    """Return X and y of a table, encoded as the network knows its columns."""
+    from workings.tables.stream import stream
+
+    data = stream(path, preprocessing=preprocessing)
+    assert data.y is not None, "fit has read the targets"
+    return data.X[0 : len(data)], data.y[0 : len(data)]

@@ -12,16 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from workings.checks.comparison import as_trained, gain_of, loss_gain, trained_again, with_layers
-from workings.checks.evidence import (
-    FEWEST_ROWS_TO_SPLIT,
-    FOLDS,
-    Case,
-    Code,
-    remade,
-    row_losses,
-)
+from workings.checks.evidence import FEWEST_ROWS_TO_SPLIT, FOLDS, Case, remade, row_losses
 from workings.checks.findings import Finding, make_finding
 from workings.checks.network_design import dense_layers
+from workings.checks.suggested_code import Code
 from workings.checks.training_progress import STILL_FALLING, final_level
 from workings.layers import BatchNorm, Dense, Dropout, FullyConnected, Layer
 from workings.model.model import Model
@@ -67,7 +61,7 @@ def check_dropout(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "strong-dropout",
             f"Dropout({max(rates):g}) sets {max(rates):.0%} of its inputs to 0 in each step; 20 to 50 % is usual.",
-            case.network_code(layers),
+            case.code.of_network(layers),
         )
 
 
@@ -78,7 +72,7 @@ def check_small_batches(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "small-batches",
             f"each batch has {case.batch_size} rows, from which batch normalization computes its means and variances.",
-            case.fit_code(batch_size=32),
+            case.code.fit(batch_size=32),
         )
 
 
@@ -121,7 +115,7 @@ def better_optimizer(case: Case, optimizer: Part, usual: Part, name: str, field:
             name,
             f"after about {steps} steps with {field} {max(values):g}, the objective is {here:.4g}; with the usual "
             f"{max(others):g} it is {there:.4g}.",
-            case.new_training_code(optimizer=usual),
+            case.code.new_training(optimizer=usual),
         )
 
 
@@ -157,7 +151,7 @@ def check_narrow_layers(case: Case) -> Iterator[Finding]:
             f"everything passes through the {widths[narrow]} units of {dense[narrow - 1]!r}, between "
             f"{widths[narrow - 1]} and {widths[narrow + 1]}. After {TRIAL_STEPS} steps of Adam the objective is "
             f"{here:.4g}; with {units} units it is {there:.4g}.",
-            case.network_code(layers),
+            case.code.of_network(layers),
         )
 
 
@@ -173,7 +167,7 @@ def narrow_for_held_out_rows(case: Case, layers: Sequence[Layer], narrow: FullyC
             "narrow-layer",
             f"everything passes through the {narrow.units} units of {narrow!r}. In trials without a quarter of the "
             f"rows, the loss on the rows left out is {here:.4g}; with a wider layer it is {there:.4g}.",
-            case.network_code(layers),
+            case.code.of_network(layers),
         )
 
 
@@ -198,7 +192,7 @@ def check_parameter_count(case: Case) -> Iterator[Finding]:
         yield make_finding(
             "more-parameters-than-rows",
             f"{count:,} parameters are trained on {n:,} rows, {count / n:,.0f} per row, and no row is held out.",
-            case.new_training_code(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
+            case.code.new_training(validation=0.2, callbacks=Code("[EarlyStopping(patience=10)]")),
         )
 
 
@@ -218,7 +212,7 @@ def check_for_hidden_layers(case: Case) -> Iterator[Finding]:
             "no-hidden-layer",
             f"a network with one hidden layer of {SMALL_NETWORK} units has a loss of {there.mean():.4g} on rows that "
             f"were left out; without hidden layers it is {here.mean():.4g}.",
-            case.network_code([Dense(SMALL_NETWORK, "relu"), last]),
+            case.code.of_network([Dense(SMALL_NETWORK, "relu"), last]),
         )
 
 
