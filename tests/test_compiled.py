@@ -56,9 +56,9 @@ from workings import (
 from workings.activations import ACTIVATIONS
 from workings.datasets import moons
 from workings.engines.choice import choose
-from workings.engines.compiled import native
-from workings.engines.compiled.codegen import FAST
+from workings.engines.compiled import machine_code
 from workings.engines.compiled.engine import CompiledEngine, call_interruptibly, is_installed
+from workings.engines.compiled.source_writer import FAST
 from workings.errors import NotCompilableError
 from workings.losses import LOSSES
 from workings.metrics import accuracy, r2
@@ -266,7 +266,7 @@ def test_threads_that_share_the_rows_of_a_step_leave_the_same_bits(way: str, mon
 def test_results_that_no_normal_number_holds_become_zero(dtype: str, tiny: float) -> None:
     numbers, results = np.array([tiny, -tiny, 3.0], dtype), np.empty(3, dtype)
     source = "def squares(x, y):\n    for i in range(y.shape[0]):\n        y[i] = x[i] * abs(x[i])\n"
-    native.MachineCode(source, "squares")(numbers, results)()
+    machine_code.MachineCode(source, "squares")(numbers, results)()
     assert results.tolist() == [0.0, 0.0, 9.0]
     assert (numbers * numbers)[0] > 0, "NumPy computes as before"
 
@@ -810,7 +810,7 @@ def applied(name: str, dtype: str, *arguments: np.ndarray) -> np.ndarray:
     entries = ", ".join(f"{letter}[i]" for letter in names)
     source = APPLY.format(function=FAST[dtype][name], arguments=", ".join(names), entries=entries)
     results = np.empty(len(arguments[0]), dtype)
-    native.MachineCode(source, "apply")(*arguments, results)()
+    machine_code.MachineCode(source, "apply")(*arguments, results)()
     return results
 
 

@@ -155,16 +155,16 @@ def test_mean_outputs_are_those_of_the_merged_network(loss: str, n_out: int, las
 
 def test_one_machine_code_computes_the_mean_outputs_of_any_number_of_rows() -> None:
     pytest.importorskip("llvmlite")
-    from workings.engines.compiled import native
+    from workings.engines.compiled import machine_code
 
     layers = [NTKDense(3, "mish"), NTKDense(3, "tanh"), NTKDense(2)]  # narrow: one block has thousands of rows
     mean = MeanOutputs([Network(layers, loss="CrossEntropy", n_in=2, seed=seed) for seed in range(2)])
     rows = np.random.default_rng(0).normal(size=(20_000, 2))
     expected = mean(rows, "reference")
-    with native.only_from_cache():
+    with machine_code.only_from_cache():
         np.testing.assert_array_equal(mean(rows[:5]), expected[:5])
     mean.compile()
-    with native.only_from_cache():
+    with machine_code.only_from_cache():
         for count in (1, 16, 130, 5000, 20_000):
             found = mean.compiled(rows[:count], "compiled")
             assert found is not None
@@ -173,11 +173,11 @@ def test_one_machine_code_computes_the_mean_outputs_of_any_number_of_rows() -> N
 
 def test_mean_outputs_of_some_rows_are_not_worth_compiling(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pytest.importorskip("llvmlite")
-    from workings.engines.compiled import native
+    from workings.engines.compiled import machine_code
 
     monkeypatch.setenv("WORKINGS_CACHE", str(tmp_path))
-    monkeypatch.setattr(native, "KNOWN", {})  # nothing is in the cache
-    monkeypatch.setattr(native.llvm, "object_code", lambda *given: pytest.fail("it compiles"))
+    monkeypatch.setattr(machine_code, "KNOWN", {})  # nothing is in the cache
+    monkeypatch.setattr(machine_code.llvm, "object_code", lambda *given: pytest.fail("it compiles"))
     mean = MeanOutputs([Network([Dense(17, "tanh"), Dense(2)], loss="CrossEntropy", n_in=2, seed=0)])
     rows = np.tile(X, (10, 1))
     np.testing.assert_array_equal(mean(rows), mean(rows, "reference"))

@@ -20,7 +20,7 @@ from tests.strategies import optimizers, problems, smooth_activations
 from tests.test_compiled import PROBLEMS, targets
 from workings import L1, L2, SGD, Activation, Adam, CrossEntropy, Dense, Momentum, Nesterov, Network, SquaredError
 from workings.datasets import moons
-from workings.engines.compiled import cache, native
+from workings.engines.compiled import cache, machine_code
 from workings.engines.compiled.outlining import Uses, canonical, is_strided_copy, written_by_iteration
 from workings.engines.compiled.specialization import generate, size_of, source_for, with_odd_stride
 from workings.engines.compiled.structure import structure_of
@@ -116,7 +116,7 @@ def train(a, b):
 
 def test_loops_that_depend_on_the_iteration_before_are_translated_as_they_stand() -> None:
     a, b = np.ones((2, 1000)), np.zeros(1000)
-    native.MachineCode(SUMS, "train")(a, b)()
+    machine_code.MachineCode(SUMS, "train")(a, b)()
     assert a[0].tolist() == list(range(1, 1001))
     assert a[1].tolist() == a[0].tolist()
     assert b.tolist() == list(range(1000))
@@ -188,13 +188,13 @@ def test_what_a_function_reads_from_outside_is_part_of_the_structure() -> None:
 def compilations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The list to which each compilation adds the source."""
     found: list[str] = []
-    load = native.code_of
+    load = machine_code.code_of
 
     def noted(text: str, *arguments: Any) -> bytes:
         found.append(text)
         return load(text, *arguments)
 
-    monkeypatch.setattr(native, "code_of", noted)
+    monkeypatch.setattr(machine_code, "code_of", noted)
     return found
 
 
@@ -217,15 +217,15 @@ def test_rates_penalties_seeds_and_large_widths_need_no_new_code(
 
 def test_equal_loops_are_compiled_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     counts = []
-    compile_module = native.module_text
+    compile_module = machine_code.module_text
 
     def counted(*arguments: Any) -> str:
         text = compile_module(*arguments)
         counts.append(text.count("define internal void @loop"))
         return text
 
-    monkeypatch.setattr(native, "module_text", counted)
-    monkeypatch.setattr(native, "KNOWN", {})
+    monkeypatch.setattr(machine_code, "module_text", counted)
+    monkeypatch.setattr(machine_code, "KNOWN", {})
     monkeypatch.setenv("WORKINGS_CACHE", str(tmp_path))
     for depth in (3, 6):
         network = Network([*(Dense(20, "tanh") for _ in range(depth)), Dense(11)], loss=CrossEntropy(), seed=0)
@@ -472,7 +472,7 @@ def fitted(units: int) -> bytes:
 def test_threads_may_compile_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WORKINGS_CACHE", str(tmp_path))
     expected = {units: fitted(units) for units in (3, 4, 7)}
-    monkeypatch.setattr(native, "KNOWN", {})
+    monkeypatch.setattr(machine_code, "KNOWN", {})
     found: dict[int, bytes] = {}
 
     def train(number: int) -> None:

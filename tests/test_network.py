@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import workings.model.prediction
+import workings.model.chunks
 from workings import (
     L2,
     LBFGS,
@@ -194,9 +194,9 @@ def test_rows_taken_in_chunks_make_no_difference(loss: Any, monkeypatch: pytest.
     network.fit(X, Y, optimizer=SGD(0.1), epochs=2)
     w = np.linspace(0.1, 2, 50)
     J, weighted, p = network.objective(X, Y), network.objective(X, Y, w), network.outputs(X)
-    monkeypatch.setattr(workings.model.prediction, "CHUNK", 1)
+    monkeypatch.setattr(workings.model.chunks, "CHUNK", 1)
     for rows in (1, 7, 50):
-        monkeypatch.setattr(workings.model.prediction, "FEWEST_ROWS", rows)
+        monkeypatch.setattr(workings.model.chunks, "FEWEST_ROWS", rows)
         np.testing.assert_allclose(network.objective(X, Y), J, rtol=1e-13)
         np.testing.assert_allclose(network.objective(X, Y, w), weighted, rtol=1e-13)
         np.testing.assert_allclose(network.outputs(X), p, rtol=1e-13)
@@ -354,7 +354,7 @@ def test_writing_to_a_parameter_writes_into_theta():
     ("explain", "readings.explain", "explain"), ("equations", "readings.equations", "equations"),
     ("script", "readings.script", "script"), ("translate", "readings.translate.systems", "translate"),
     ("save", "files.safetensors", "save"), ("load", "files.safetensors", "load"), ("from_json", "files.json", "load"),
-    ("from_onnx", "files.onnx_reading", "load"), ("from_sklearn", "files.sklearn", "from_sklearn"),
+    ("from_onnx", "files.onnx_import", "load"), ("from_sklearn", "files.sklearn", "from_sklearn"),
     ("from_torch", "files.torch", "from_torch"), ("from_keras", "files.keras", "from_keras"),
 ])  # fmt: skip
 def test_a_method_has_the_signature_of_its_function(method: str, module: str, function: str) -> None:

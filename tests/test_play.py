@@ -22,12 +22,12 @@ from workings.optimizers import OPTIMIZERS
 from workings.play.advice import REMEDIES, words_of
 from workings.play.messages import ACTIONS, OWN_MISTAKE, answer
 from workings.play.opening import session_of
-from workings.play.own import data_of
 from workings.play.pictures import SIDE
 from workings.play.play_data import FEATURES, GENERATED
 from workings.play.replay import MOST_FRAMES, chosen
 from workings.play.session import Session
 from workings.play.session_settings import MOST_LAYERS, LayerSettings, Settings
+from workings.play.user_data import data_of
 from workings.plots import loss_plane
 from workings.support.escaping import visible
 

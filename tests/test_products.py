@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("llvmlite")
-from workings.engines.compiled import native
+from workings.engines.compiled import machine_code
 from workings.engines.kernels import threads as team
 from workings.engines.kernels import work_sharing
 
@@ -23,7 +23,7 @@ from workings.engines.kernels.work_sharing import product
 def run(state, workspaces, A, flip_a, B, flip_b, C, m, k, n, scale, adds):
     product(state, workspaces, A, flip_a, B, flip_b, C, m, k, n, scale, adds)
 """
-product = native.MachineCode(SOURCE, "run")
+product = machine_code.MachineCode(SOURCE, "run")
 
 
 def numbers(shape: tuple[int, int], flipped: bool, dtype: str, seed: int) -> Any:
@@ -88,7 +88,7 @@ def test_helpers_take_part() -> None:
     state[team.PRODUCT : team.PRODUCT + len(description)] = description
     state[[team.JOB_COUNT, team.TICKETS, team.IS_OPEN]], workspaces[0, -1] = (3, 3 * work_sharing.MOST_JOBS, 1), 1.0
     arguments = np.array([state.ctypes.data, 0])
-    help_out = native.FUNCTION(crew.help_function)
+    help_out = machine_code.FUNCTION(crew.help_function)
     help_out(arguments.ctypes.data)  # returns when it has waited for more in vain
     assert state[team.JOBS_DONE] == 3
     np.testing.assert_allclose(C, A @ B, rtol=1e-12)

@@ -468,8 +468,8 @@ class Network(Model):
     def from_onnx(
         cls, path: str | Path, *, loss: str | Loss | None = None, classes: Iterable[object] | None = None
     ) -> Self:
-        """Import a network from an ONNX file; see :func:`workings.files.onnx_reading.load`."""
-        from workings.files.onnx_reading import load
+        """Import a network from an ONNX file; see :func:`workings.files.onnx_import.load`."""
+        from workings.files.onnx_import import load
 
         return cls.from_model(load(path, loss=loss, classes=classes))
 

@@ -85,13 +85,13 @@ def address_of(routine: str) -> int:
 def swap() -> None:
     """Put BLAS in place of the engine's own product; the cache, which contains the engine's own, is not used."""
     library("scipy.linalg.cython_blas", "scipy")
-    from workings.engines.compiled import llvm, native
-    from workings.engines.compiled.translation import BUILTINS
+    from workings.engines.compiled import llvm, machine_code
+    from workings.engines.compiled.llvm_translation import BUILTINS
     from workings.engines.kernels import work_sharing
 
     BUILTINS[gemm] = emit_gemm
     vars(work_sharing)["multiply"] = multiply
-    vars(native)["code_of"] = lambda text, exports, _: llvm.object_code(native.module_text(text, exports))
+    vars(machine_code)["code_of"] = lambda text, exports, _: llvm.object_code(machine_code.module_text(text, exports))
 
 
 def fit_with_blas(job: Job) -> Fit:

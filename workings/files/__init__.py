@@ -157,7 +157,7 @@ def reader_for(path: Path) -> Callable[..., Model]:
         case ".json":
             from workings.files.json import load
         case ".onnx":
-            from workings.files.onnx_reading import load
+            from workings.files.onnx_import import load
         case _:
             raise unknown_end(path, READERS)
     return load

@@ -16,15 +16,15 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from workings.engines.choice import choose
 from workings.engines.compiled.engine import CompiledEngine, is_installed
-from workings.engines.compiled.native import NotCachedError, only_from_cache
+from workings.engines.compiled.machine_code import NotCachedError, only_from_cache
 from workings.engines.contract import Stretch
 from workings.engines.reference import Runner
 from workings.errors import NotCompilableError
 from workings.files.folding import folded
 from workings.files.merging import check_alike
 from workings.layers import Dense, number_layers
+from workings.model.chunks import in_chunks, pieces
 from workings.model.model import Model
-from workings.model.prediction import in_chunks, pieces
 from workings.program.program import Program
 from workings.support.arrays import Array, as_features
 

@@ -2,7 +2,7 @@
 
 The exported graph consists of the program's statements, preceded by a table's preprocessing and followed by
 the labels; the number of rows is dynamic.  It uses operator set 13 (2020), which all current runtimes
-support.  ``onnx_reading.py`` imports graphs that other libraries export.
+support.  ``onnx_import.py`` imports graphs that other libraries export.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workings.errors import InputError, MissingExtraError, NotCompilableError
+from workings.files.onnx_import import load
 from workings.files.onnx_nodes import NodeWriter, OnnxGraph, Tensor
-from workings.files.onnx_reading import load
 from workings.files.table_statements import input_statements, output_statements
 from workings.files.verification import (
     Agreement,

@@ -25,8 +25,8 @@ from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
 from workings.layers import FullyConnected
 from workings.metrics import METRICS, merged_score
+from workings.model.chunks import compiled_outputs, in_chunks, rows_in_chunk
 from workings.model.data_files import is_path, is_table, open_files
-from workings.model.prediction import compiled_outputs, in_chunks, rows_in_chunk
 from workings.model.state import ModelState
 from workings.optimizers import Optimizer, Part, checked_optimizer
 from workings.program.program import Program, checked_expression, names_read

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError
 from workings.model.model import Model
-from workings.play.own import data_of, settings_of
 from workings.play.server import Playground, open_soon
 from workings.play.session import Session
+from workings.play.user_data import data_of, settings_of
 
 
 def session_of(model: Model, X: ArrayLike, y: ArrayLike) -> Session:

@@ -22,7 +22,6 @@ from workings.play.data_sets import DataSets
 from workings.play.exports import exported, latex_of, library_code, opened, script_of
 from workings.play.lesson_files import FOLDER, read_lessons
 from workings.play.museum_actions import MuseumActions
-from workings.play.own import settings_of
 from workings.play.pictures import (
     SIDE,
     UNIT_SIDE,
@@ -40,6 +39,7 @@ from workings.play.play_data import PlayData
 from workings.play.play_model import new_model, structure, with_weights_of
 from workings.play.run import Run
 from workings.play.session_settings import AUTOMATIC, Settings
+from workings.play.user_data import settings_of
 from workings.support.arrays import Array
 from workings.support.json_values import JsonObject
 from workings.training.rows import Rows

@@ -20,7 +20,7 @@ from workings.engines.reference import Runner
 from workings.errors import DivergenceError, InputError, MissingExtraError
 from workings.layers import Dense, number_layers
 from workings.losses import Loss
-from workings.model.prediction import in_chunks
+from workings.model.chunks import in_chunks
 from workings.model.targets import targets_of
 from workings.network import Network
 from workings.sklearn.fitting import Convergence, EstimatorTraining, ScikitLearnCallbacks, Scores

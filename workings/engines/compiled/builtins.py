@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from workings.engines.compiled.llvm_ir import BITS, FLOATS, ArrayValue, Result, Value, integer, real
-from workings.engines.compiled.translation import FunctionWriter, builtin, intrinsic
+from workings.engines.compiled.llvm_translation import FunctionWriter, builtin, intrinsic
 from workings.engines.contract import CACHE_LINE
 from workings.engines.kernels import language
 

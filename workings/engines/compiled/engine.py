@@ -2,8 +2,9 @@
 
 It runs the same program as the reference engine, only faster.  The statements become operations on single entries
 (``lowering/index_notation.py``), which are fused into loops (``fusion.py``).  The loops become the source of a Python
-function (``codegen.py``), specialized for the sizes of the problem (``specialization.py``).  The source is translated
-into LLVM's language (``translation.py``), compiled and loaded (``native.py``, ``llvm.py``), and kept (``cache.py``).
+function (``source_writer.py``), specialized for the sizes of the problem (``specialization.py``).  The source is
+translated into LLVM's language (``llvm_translation.py``), compiled and loaded (``machine_code.py``, ``llvm.py``), and
+kept (``cache.py``).
 This file calls the function, for as many steps at a time as Ctrl-C and progress reports allow.
 """
 
@@ -21,7 +22,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import DTypeLike
 
-from workings.engines.compiled.native import Call, MachineCode, address_of
+from workings.engines.compiled.machine_code import Call, MachineCode, address_of
 from workings.engines.compiled.specialization import GeneratedSource, ProblemSize, size_of, source_for
 from workings.engines.compiled.structure import structure_of
 from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, SPARSE, Stretch

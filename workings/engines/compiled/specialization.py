@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workings.engines.compiled.codegen import SourceOptions, SourceWriter, live_operations
 from workings.engines.compiled.fusion import Layout, LoopSchedule, is_large, make_schedule
-from workings.engines.compiled.native import name_of_dtype
+from workings.engines.compiled.machine_code import name_of_dtype
 from workings.engines.compiled.row_sections import MOST_SUMMED, SECTIONS
+from workings.engines.compiled.source_writer import SourceOptions, SourceWriter, live_operations
 from workings.engines.compiled.structure import Structure
 from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, Stretch
 from workings.lowering.index_notation import Apply, Dim, Leaf, Lowering, Operation

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from workings.engines.compiled.llvm import vector_bytes
 from workings.engines.compiled.llvm_ir import BITS, Builder, Result, Value, integer
-from workings.engines.compiled.translation import SHORT, FunctionWriter, builtin
+from workings.engines.compiled.llvm_translation import SHORT, FunctionWriter, builtin
 from workings.engines.contract import PANELS
 from workings.engines.kernels.language import address, itemsize, zero
 from workings.support.arrays import Array

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from workings.engines.compiled.native import FUNCTION, Export, addresses
+from workings.engines.compiled.machine_code import FUNCTION, Export, addresses
 from workings.engines.contract import FEWEST_TO_SHARE, PANELS
 from workings.support.arrays import Array
 

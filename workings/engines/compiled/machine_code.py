@@ -22,7 +22,7 @@ import numpy as np
 
 from workings.engines.compiled import cache, llvm
 from workings.engines.compiled.llvm_ir import ArrayValue, Builder, Module, Result, Value, integer
-from workings.engines.compiled.translation import ATTRIBUTES, KINDS, Source, Translator, flattened, kinds_of
+from workings.engines.compiled.llvm_translation import ATTRIBUTES, KINDS, Source, Translator, flattened, kinds_of
 from workings.support.arrays import Array
 
 FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)

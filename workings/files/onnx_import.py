@@ -2,7 +2,7 @@
 
 The graph is followed from its input.  Gemm, MatMul with Add, and BatchNormalization become layers.  Operators
 between two layers must form an activation, as a single operator or as an equivalent sequence that some
-exporters write.  Operators before the first layer may be a table's preprocessing (``onnx_columns.py``).
+exporters write.  Operators before the first layer may be a table's preprocessing (``onnx_import_columns.py``).
 Operators after the last layer compute labels; only their label names are read.  Finally, the imported
 operators are run by the reference implementation of the package onnx and compared with the network.  Nothing
 else in a file is run, and no other file is opened.
@@ -24,7 +24,7 @@ from workings.activations import ACTIVATIONS
 from workings.errors import FileError, MissingExtraError, WorkingsError
 from workings.files.assembling import NetworkAssembler, check_agreement_on
 from workings.files.encoded_features import Feature, features_of, with_preprocessing
-from workings.files.onnx_columns import COLUMN_OPERATORS, ColumnReader
+from workings.files.onnx_import_columns import COLUMN_OPERATORS, ColumnReader
 from workings.files.onnx_nodes import NodeWriter, OnnxGraph, Tensor
 from workings.files.safetensors import MOST_LAYERS
 from workings.files.verification import GeneratedRows, generated_rows, largest_difference

@@ -1,4 +1,4 @@
-"""Code generation: writes a loop schedule as a readable Python function, which ``translation.py`` compiles.
+"""Code generation: writes a loop schedule as a readable Python function, which ``llvm_translation.py`` compiles.
 
 The generated function runs many steps.  Each step consists of the loops of the schedule's groups.  Values that do not
 change in a loop are read before it, and sums are accumulated in local variables.  The names are those of the program:
@@ -406,7 +406,7 @@ class SourceWriter:
         others = sorted(self.used - {*FAST[dtype], *BOTH, "abs", "absolute"})
         of_sections = ["run_sections", "section_bounds", "single_thread_team"] if self.section_function else []
         lines = [
-            '"""One program of Workings, as loops: written by workings/engines/compiled/codegen.py."""',
+            '"""One program of Workings, as loops: written by workings/engines/compiled/source_writer.py."""',
             "",
             "import numpy as np",
             f"from numpy import {', '.join([f'{dtype} as real', *others])}",
