@@ -29,6 +29,7 @@ from workings import (
     SmoothClip,
     SquaredError,
     Workers,
+    plots,
 )
 from workings.cli.commands import app
 from workings.files import load, save
@@ -162,6 +163,13 @@ def test_the_worked_step_shows_the_formulas_and_says_what_is_fixed() -> None:
     assert "cos" in told
     assert "An array that the layer needs and training does not change." in told
     assert "\\cos" in network("PBLD").explain(X[:2], CLASSES[:2]).latex
+
+
+def test_a_drawing_has_a_column_for_each_embedding() -> None:
+    pytest.importorskip("matplotlib")
+    drawn = [text.get_text() for text in plots.network(network("PBLD")).texts]
+    assert [text.split("\n")[1] for text in drawn if "\n" in text] == ["3", "11", "5", "5 tanh", "3"]
+    assert len(plots.network(network("bins")).texts) > 0
 
 
 def test_a_learning_rate_of_embeddings_alone() -> None:

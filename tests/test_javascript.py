@@ -50,7 +50,9 @@ from workings.errors import ProgramError
 from workings.layers import (
     LAYERS,
     ClipPredictions,
+    Exp,
     GroupedDense,
+    Interpolation,
     NTKDense,
     PeriodicEmbedding,
     PiecewiseLinearEncoding,
@@ -217,7 +219,9 @@ def random_layer(rng: np.random.Generator, activation: str, width: int) -> Layer
     edges = [sorted(rng.normal(size=int(rng.choice([0, 2, 4])))) for _ in range(width)]
     kinds: list[Layer] = [
         Dense(units, activation), Dropout(0.3), BatchNorm(activation), NTKDense(units, activation), Scale(),
-        SmoothClip(), ClipPredictions(-2, 3), PeriodicEmbedding(2, std=0.5), PiecewiseLinearEncoding(edges),
+        SmoothClip(), ClipPredictions(-2, 3), Exp(0.1, -0.2),
+        Interpolation([-1, 0.1, 2], [0, 1, 0.5]) if width == 1 else Scale(),
+        PeriodicEmbedding(2, std=0.5), PiecewiseLinearEncoding(edges),
         GroupedDense([(width, units)] if width == 1 else [(1, 2), (width - 1, 1)], activation),
     ]  # fmt: skip
     return kinds[rng.integers(len(kinds))]

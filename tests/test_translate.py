@@ -43,10 +43,12 @@ from workings import (
     Decay,
     Dense,
     Dropout,
+    Exp,
     Freeze,
     GroupedDense,
     Huber,
     InputError,
+    Interpolation,
     L2PerRow,
     Momentum,
     Nesterov,
@@ -134,6 +136,8 @@ LAYER_OF = {
     "NTKDense": NTKDense(5, "tanh"),
     "Scale": Scale(),
     "SmoothClip": SmoothClip(),
+    "Exp": Exp(0.1),
+    "Interpolation": Interpolation([0.0, 1.0], [0.0, 1.0]),
     "PeriodicEmbedding": PeriodicEmbedding(2),
     "GroupedDense": GroupedDense([(1, 2), (3, 1)]),
     "PiecewiseLinearEncoding": PiecewiseLinearEncoding([[0.0, 1.0]] * 4),
@@ -761,7 +765,8 @@ def registered() -> Iterator[tuple[str, Network, Any]]:
     for name in ACTIVATIONS:
         yield name, network(hidden=[Dense(6, name)]), SGD(0.1)
     for name in LAYERS:
-        yield name, network(hidden=[LAYER_OF[name]]), SGD(0.1)
+        before = [Dense(1)] if name == "Interpolation" else []
+        yield name, network(hidden=[*before, LAYER_OF[name]]), SGD(0.1)
     for name in INITIALIZERS:
         yield name, network(hidden=[Dense(6, weights=name, biases=name)]), SGD(0.1)
     for name in LOSSES:
@@ -787,7 +792,7 @@ def test_every_row_of_every_registry_is_code_or_an_error_that_names_it(system: s
     assert all(name in words for name, words in refused.items())
     in_sklearn = {"identity", "sigmoid", "tanh", "relu"}
     nowhere = {"NTKDense", "Scale", "SmoothClip", "ClipPredictions"}
-    nowhere |= {"PeriodicEmbedding", "GroupedDense", "PiecewiseLinearEncoding"}
+    nowhere |= {"PeriodicEmbedding", "GroupedDense", "PiecewiseLinearEncoding", "Exp", "Interpolation"}
     no_counterpart = {*ACTIVATIONS} - in_sklearn | {"Dropout", "BatchNorm", "AbsoluteError", "Huber"} | nowhere
     assert set(refused) == (no_counterpart if system == "sklearn" else nowhere)
 

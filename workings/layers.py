@@ -232,6 +232,32 @@ def piecewise_backward(S: Array, gap: Array, low: Array, high: Array, u: Array, 
     return dx
 
 
+def exponential(x: Array, factor: float, shift: float) -> Values:
+    """are the exponentials of the inputs times a factor, plus a shift"""
+    z = np.exp(factor * x + shift)
+    return z
+
+
+def exponential_backward(factor: float, z: Array, dz: Array) -> Values:
+    # The upstream gradient times the derivative: the factor times the output.
+    dx = dz * factor * z
+    return dx
+
+
+def interpolation(x: Array, edge: Array, rise: Array, gap: Array, low: Array, high: Array, start: Array) -> Values:
+    """are the outputs on the line through the points, which goes on straight at both ends"""
+    # The position of the input in each interval: 0 at its beginning, 1 at its end.
+    u = (x - edge) / gap
+    z = (rise * np.minimum(np.maximum(u, low), high)).sum(axis=1, keepdims=True) + start
+    return z
+
+
+def interpolation_backward(rise: Array, gap: Array, low: Array, high: Array, u: Array, dz: Array) -> Values:
+    # The upstream gradient times the slope of the interval that the input is in.
+    dx = dz * np.where(u > low, np.where(u < high, rise / gap, 0), 0).sum(axis=1, keepdims=True)
+    return dx
+
+
 def dropout(x: Array, mask: Array) -> Array:
     """are the inputs with some set to 0 and the others scaled up to keep the expected value"""
     return x * mask
@@ -362,6 +388,13 @@ class Layer(CheckedKeywords):
     def draw(self, rng: RandomSource, n: int, n_in: int) -> dict[str, Array]:
         """Draw the random values of a batch of ``n`` rows, by letter."""
         return {}
+
+    def connections(self, arrays: Mapping[str, Array]) -> Array | None:
+        """Return the weights between inputs and units, for drawings; None if there is a unit for each input.
+
+        ``arrays`` holds the parameters and fixed arrays, by letter.
+        """
+        return next((arrays[letter] for letter in self.parameters if arrays[letter].ndim == 2), None)
 
 
 @dataclass(frozen=True)
@@ -672,6 +705,9 @@ class PeriodicEmbedding(DrawnByLetter):
         repeats = "" if self.repeats == 1 else f", repeats={self.repeats}"
         return f"PeriodicEmbedding({self.frequencies}{columns}, std={self.std:g}{phases}{repeats})"
 
+    def connections(self, arrays: Mapping[str, Array]) -> Array | None:
+        return np.asarray(weights_in_groups(arrays["f"], arrays["S"]))
+
     def initializers_for(self, n_in: int) -> dict[str, Initializer]:
         values, counts = self.runs(n_in)
         units = tuple(1 + count for count in self.cosines(n_in))
@@ -844,6 +880,9 @@ class PiecewiseLinearEncoding(DrawnByLetter):
     def __repr__(self) -> str:
         return f"PiecewiseLinearEncoding(<{sum(map(bool, self.edges))} inputs with bins>)"
 
+    def connections(self, arrays: Mapping[str, Array]) -> Array | None:
+        return arrays["S"]
+
     def initializers_for(self, n_in: int) -> dict[str, Initializer]:
         arrays: dict[str, list[Sequence[float]]] = {
             "edge": [own[:-1] or (0.0,) for own in self.edges],
@@ -885,6 +924,97 @@ class ClipPredictions(Layer):
     @property
     def constants(self) -> dict[str, float]:
         return {"low": self.low, "high": self.high}
+
+
+@dataclass(frozen=True)
+class Exp(Layer):
+    """Exponentials: z = exp(``factor`` · x + ``shift``), which are never negative.
+
+    As the last layer, it turns the prediction of a standardized logarithm into a number again.
+
+    Examples
+    --------
+    >>> exponential(np.array([0.0, 1.0]), **Exp(2.0, shift=1.0).constants).round(2)
+    array([ 2.72, 20.09])
+    """
+
+    factor: float = field(default=1.0, metadata=number())
+    shift: float = field(default=0.0, metadata=number())
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        return {"forward": exponential, "backward": exponential_backward, "inference": exponential}
+
+    def output_name(self, x: str, number: str) -> str:
+        return f"{x}_exp"
+
+    @property
+    def constants(self) -> dict[str, float]:
+        return {"factor": self.factor, "shift": self.shift}
+
+
+@dataclass(frozen=True, repr=False)
+class Interpolation(DrawnByLetter):
+    """Interpolate linearly between points, as ``np.interp``, but straight on at both ends; for a single input.
+
+    As the last layer, it turns the prediction of a transformed target into the target again.
+
+    Parameters
+    ----------
+    inputs, outputs : sequence of float
+        The ascending inputs, at least two, and the output at each.
+
+    Examples
+    --------
+    >>> Interpolation([0.0, 1.0, 3.0], [10.0, 20.0, 80.0])
+    Interpolation(<3 points>)
+    """
+
+    inputs: Sequence[float]
+    outputs: Sequence[float]
+
+    fixed = ("edge", "rise", "gap", "low", "high", "start")
+
+    def __post_init__(self) -> None:
+        points = PiecewiseLinearEncoding([self.inputs]).edges[0]
+        try:
+            outputs = tuple(float(value) for value in self.outputs)
+        except (TypeError, ValueError):
+            outputs = ()
+        if len(points) < 2 or len(outputs) != len(points) or not all(map(math.isfinite, outputs)):
+            raise InputError("Interpolation needs as many finite outputs as inputs, at least two.")
+        object.__setattr__(self, "inputs", points)
+        object.__setattr__(self, "outputs", outputs)
+
+    @property
+    def formulas(self) -> Mapping[str, Formula]:
+        return {"forward": interpolation, "backward": interpolation_backward, "inference": interpolation}
+
+    def output_name(self, x: str, number: str) -> str:
+        return f"{x}_interpolated"
+
+    def shapes(self, n_in: int) -> dict[str, tuple[int, ...]]:
+        if n_in != 1:
+            raise InputError(f"Interpolation is for a single input, but there are {n_in}.")
+        return {**dict.fromkeys(self.fixed[:-1], (len(self.inputs) - 1,)), "start": (1,)}
+
+    def initializers_for(self, n_in: int) -> dict[str, Initializer]:
+        count = len(self.inputs) - 1
+        arrays: dict[str, Sequence[float]] = {
+            "edge": self.inputs[:-1],
+            "rise": [b - a for a, b in pairwise(self.outputs)],
+            "gap": [b - a for a, b in pairwise(self.inputs)],
+            "low": (-UNBOUNDED, *[0.0] * (count - 1)),
+            "high": (*[1.0] * (count - 1), UNBOUNDED),
+            "start": self.outputs[:1],
+        }
+        return {letter: Given(np.array(values)) for letter, values in arrays.items()}
+
+    def __repr__(self) -> str:
+        return f"Interpolation(<{len(self.inputs)} points>)"
 
 
 @dataclass(frozen=True)
@@ -996,6 +1126,8 @@ LAYERS: dict[str, type[Layer]] = {
         PeriodicEmbedding,
         GroupedDense,
         PiecewiseLinearEncoding,
+        Exp,
+        Interpolation,
         ClipPredictions,
         Dropout,
         BatchNorm,

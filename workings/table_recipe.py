@@ -20,7 +20,17 @@ import numpy as np
 
 from workings.errors import unknown_name
 from workings.files.merging import merged
-from workings.layers import ClipPredictions, Dense, Layer, NTKDense, Scale, SmoothClip
+from workings.layers import (
+    ClipPredictions,
+    Dense,
+    Exp,
+    Interpolation,
+    Layer,
+    NTKDense,
+    Scale,
+    SmoothClip,
+    number_layers,
+)
 from workings.losses import CrossEntropy, SquaredError
 from workings.network import Network
 from workings.optimizers import Adam, Chain, RateFactors
@@ -31,6 +41,15 @@ from workings.support.ranges import check_fields, number, whole_number
 from workings.tables.columns import Columns
 from workings.tables.embedding import EMBEDDINGS, RATE, InputBlock, embedding_layers, input_blocks
 from workings.tables.screening import MISSING
+from workings.tables.target_transform import (
+    TRANSFORMS,
+    LogTransform,
+    QuantileTransform,
+    TargetTransform,
+    chosen_transform,
+    target_scale,
+    transform_of,
+)
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
 from workings.training.fit import train
@@ -54,6 +73,12 @@ class TableFit:
     training: tuple[Array, Array]
     validation: tuple[Array, Array] | None
     recipe: Recipe
+    transform: TargetTransform | None = None  # of the targets that the network is trained on
+
+    @property
+    def predictor(self) -> Network:
+        """The network, whose last layer undoes the transform of the target."""
+        return with_inverse(self.network, self.transform)
 
     def run(self, engine: str = "auto", callbacks: Sequence[Callback] = ()) -> History:
         """Train the network, with further callbacks."""
@@ -101,8 +126,40 @@ def train_together(
 
 
 def one_network(fits: Sequence[TableFit]) -> Network:
-    """Return one network that predicts the mean of the trained networks; see ``workings.files.merging``."""
-    return Network.from_model(merged([fit.network for fit in fits]))
+    """Return one network that predicts the mean of the trained networks; see ``workings.files.merging``.
+
+    With a transform of the target, it is the mean of the transformed predictions.
+    """
+    return with_inverse(Network.from_model(merged([fit.network for fit in fits])), fits[0].transform)
+
+
+def with_inverse(network: Network, transform: TargetTransform | None) -> Network:
+    """Return a network followed by the inverse of a transform of its target; without one, the network itself."""
+    if transform is None:
+        return network
+    found = network.with_layers([*network.layers, transform.inverse])
+    last = list(number_layers(found.layers))[-1][1]
+    start = transform.inverse.start(np.random.default_rng(0), 1)
+    added = {f"{letter}{last}": array for letter, array in start.items()}
+    assert network.n_in is not None
+    return found.place(network.n_in, {**network.parameters, **network.statistics, **added})
+
+
+def without_inverse(network: Network, y: Array) -> tuple[Network, Array]:
+    """Return the network that was trained, and the targets ``y`` as it learned them: the opposite of ``with_inverse``.
+
+    A network whose last layer is no inverse, or cannot give these targets, is returned as it is.
+    """
+    last = network.layers[-1]
+    transform: TargetTransform | None = None
+    if isinstance(last, Exp) and last.factor > 0 and y.min() > 0:
+        transform = LogTransform(last.shift, last.factor)
+    elif isinstance(last, Interpolation):
+        transform = QuantileTransform(tuple(last.inputs), tuple(last.outputs))
+    if transform is None or network.n_in is None:
+        return network, y
+    inner = network.with_layers(network.layers[:-1])
+    return inner.place(network.n_in, {**network.parameters, **network.statistics}), transform.apply(y)
 
 
 @dataclass(frozen=True)
@@ -168,6 +225,9 @@ class TableRecipe(CheckedKeywords):
         training table has some, as ``workings train`` does by default.
     embed : str or None
         How to embed the columns: ``"periodic"``, ``"piecewise"``, or None for not at all; see ``embedding_layers``.
+    target : str
+        For regression: ``"log"`` or ``"quantile"`` transforms the target, ``"none"`` only standardizes it.
+        ``"auto"`` takes the logarithm of positive, skewed targets; see ``chosen_transform``.
     blocks : tuple of InputBlock
         The columns to embed, from ``for_columns``.
 
@@ -199,14 +259,22 @@ class TableRecipe(CheckedKeywords):
     own_validation: bool = True
     missing: str = "fill"
     embed: str | None = None
+    target: str = "auto"
     blocks: tuple[InputBlock, ...] = ()
 
     def __post_init__(self) -> None:
         check_fields(self)
         if self.embed is not None and self.embed not in EMBEDDINGS:
             raise unknown_name("embedding", self.embed, EMBEDDINGS)
+        if self.target not in TRANSFORMS:
+            raise unknown_name("transform of the target", self.target, TRANSFORMS)
         if self.missing not in MISSING[:2]:
             raise unknown_name("treatment of missing values", self.missing, MISSING[:2])
+
+    def for_target(self, y: Array) -> tuple[TableRecipe, tuple[float, float]]:
+        """Return the recipe for numbers ``y``, and the mean and the spread with which they are standardized."""
+        chosen = chosen_transform(self.target, y)
+        return replace(self, target=chosen), target_scale(chosen, y)
 
     def for_columns(self, columns: Columns) -> TableRecipe:
         """Return the recipe for a table with these columns."""
@@ -312,7 +380,7 @@ class TableRecipe(CheckedKeywords):
         X : array of shape (n, n_in)
             The rows, from ``Columns.encode``.
         y : array of shape (n,)
-            Labels, or numbers that are standardized over all n rows.
+            Labels, or numbers that are standardized over all n rows, as ``for_target`` says.
         draw : Draw
             The validation rows and the seed, from ``draws``.
         classes : array of shape (classes,), optional
@@ -320,7 +388,9 @@ class TableRecipe(CheckedKeywords):
         class_weight : str, optional
             As for ``fit``.
         """
-        X, y = as_inputs(X), y if classes is not None else y.astype(np.float32)
+        X, transform = as_inputs(X), None if classes is not None else transform_of(self.target, y)
+        y = y if transform is None else transform.apply(y)
+        y = y if classes is not None else y.astype(np.float32)
         is_kept = np.ones(len(X), dtype=bool)
         is_kept[draw.held_out] = False
         embedding = self.embedding(X)
@@ -334,7 +404,7 @@ class TableRecipe(CheckedKeywords):
             embedding=embedding,
         )
         validation = (X[draw.held_out], y[draw.held_out]) if is_validated else None
-        return TableFit(network, (X[is_kept], y[is_kept]), validation, recipe)
+        return TableFit(network, (X[is_kept], y[is_kept]), validation, recipe, transform)
 
     def draws(self, n: int, codes: Array | None, seed: int) -> Iterator[Draw]:
         """Draw the validation rows and the seed of each network; ``codes`` number the classes of the n rows.
@@ -388,4 +458,4 @@ class TableRecipe(CheckedKeywords):
 CLASSIFICATION = TableRecipe("selu", 0.04, most_epochs=64)
 REGRESSION = TableRecipe("mish", 0.07, most_epochs=128, most_steps=640)
 TD_S_CLASSIFICATION = TableRecipe("selu", 0.04, hidden=(256, 256, 256), networks=1, epochs=256)
-TD_S_REGRESSION = TableRecipe("mish", 0.07, hidden=(256, 256, 256), networks=1, epochs=256)
+TD_S_REGRESSION = TableRecipe("mish", 0.07, hidden=(256, 256, 256), networks=1, epochs=256, target="none")

@@ -24,13 +24,13 @@ from workings.checks.measures import (
     label_copies,
     missing_code,
     repeated_rows,
-    skewness,
     unit_columns,
     wraps_around,
 )
 from workings.losses import SquaredError
 from workings.support.arrays import Array
 from workings.tables.columns import standardized
+from workings.tables.target_transform import skewness
 
 MOST_COLUMNS = 200  # columns that are searched for a leak: those that agree best with the target
 OTHERS_ERROR = 3.0  # a leak predicts with at most a third of the others' error, plus the error of one row

@@ -203,12 +203,6 @@ def repeated_rows(X: Array, y: Array) -> tuple[int, int]:
     return found, by_chance
 
 
-def skewness(values: Array) -> float:
-    """Compute the skewness: the mean of the cubed standardized values; 0 for a constant."""
-    spread = float(values.std())
-    return float((((values - values.mean()) / spread) ** 3).mean()) if spread > 0 else 0.0
-
-
 def nearest_rows(X: Array, k: int) -> Array:
     """Return the indices of the ``k`` nearest other rows of each row, in any order; fewer if there are fewer rows.
 

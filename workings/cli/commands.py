@@ -50,6 +50,7 @@ from workings.tables.embedding import EMBEDDINGS
 from workings.tables.files import READERS, TextOptions
 from workings.tables.preprocessing import treatment_of_gaps
 from workings.tables.screening import ColumnChoices
+from workings.tables.target_transform import TRANSFORMS
 from workings.training.callbacks import Callback
 from workings.version import __version__
 
@@ -254,6 +255,12 @@ def train(
         str | None,
         typer.Option(help=f"Recipe only: embedding of the columns ({' or '.join(EMBEDDINGS)}; default: none)"),
     ] = None,
+    transform: Annotated[
+        str,
+        typer.Option(
+            help="Recipe only: transform of a numeric target (none, log or quantile; auto: log if positive and skewed)"
+        ),
+    ] = "auto",
     hidden: Annotated[
         str, typer.Option(help="Plain: units of each hidden layer, separated by commas (empty: no hidden layers)")
     ] = "32,16",
@@ -343,6 +350,7 @@ def train(
         recipe=not (plain or given_plain_options(context)),
         ensemble=1 if script is not None and ensemble is None else ensemble,
         embed=embed,
+        transform=transform,
     )
     stem = re.sub(r"[^\w.-]+", "_", f"{file.stem}-{target}")
     folder = out or Path("workings-runs") / stem
@@ -476,8 +484,11 @@ def with_recipe_options(plan: Plan, time: str | None, context: typer.Context) ->
     found = [] if time is None else ["--time"]
     found += ["--ensemble"] if (plan.ensemble or 1) > 1 else []
     found += ["--embed"] if plan.embed else []
+    found += ["--transform"] if plan.transform != "auto" else []
     if plan.embed is not None and plan.embed not in EMBEDDINGS:
         raise unknown_name("embedding", plan.embed, EMBEDDINGS)
+    if plan.transform not in TRANSFORMS:
+        raise unknown_name("transform of the target", plan.transform, TRANSFORMS)
     if found and not plan.recipe:
         reason = ", ".join(given_plain_options(context)) or "--plain"
         verb = "work" if len(found) > 1 else "works"

@@ -12,13 +12,14 @@ import numpy as np
 
 from workings.checks.contents import LARGEST_SKEWNESS
 from workings.checks.findings import Diagnosis, Finding, make_finding, most_urgent_first
-from workings.checks.measures import skewness
 from workings.cli.table_effects import places_of
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_training import TrainedOnTable
+from workings.layers import Exp, Interpolation
 from workings.metrics import accuracy, r2, ranks
 from workings.support.arrays import Array
 from workings.tables.columns import Columns, NumberColumn, original
+from workings.tables.target_transform import skewness
 
 FOLDS, MOST_ROWS, LEAST_ROWS = 5, 2000, 40
 LEAK_OF_CLASSES, LEAK_OF_NUMBERS = 0.98, 0.999  # share of the errors of a constant that one column alone avoids
@@ -148,8 +149,11 @@ def code_in_terms(
 
 
 def skewed_target(trained: TrainedOnTable, terms: TableTerms) -> list[Finding]:
-    """Return the finding for a target that its logarithm would make much less skewed, measured in the table's unit."""
-    if trained.preprocessing.classes:
+    """Return the finding for a target that its logarithm would make much less skewed, measured in the table's unit.
+
+    There is none for a network that learned a transform of the target.
+    """
+    if trained.preprocessing.classes or isinstance(trained.network.layers[-1], Exp | Interpolation):
         return []
     values = trained.preprocessing.untransform_target(trained.training[1])
     skew, after = skewness(values), skewness(np.log1p(values - min(values.min(), 0.0)))
@@ -165,6 +169,8 @@ def skewed_target(trained: TrainedOnTable, terms: TableTerms) -> list[Finding]:
 def logarithm_code(trained: TrainedOnTable, terms: TableTerms) -> str:
     """Return code that writes the table with the logarithm of its target, and the command that trains on it."""
     name, file = trained.preprocessing.target.name, terms.source.file
+    if terms.plan.recipe and trained.preprocessing.untransform_target(trained.training[1]).min() > 0:
+        return terms.command(transform="log")
     values = trained.preprocessing.untransform_target(trained.training[1])
     least = float(values.min())
     shifted = "" if least >= 0 else f" + {-least!r}"

@@ -32,6 +32,7 @@ from workings.readings.script.script_settings import TABLES
 from workings.support.arrays import Array
 from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.npz import read_npz
+from workings.table_recipe import without_inverse
 from workings.tables import (
     ClassTarget,
     LabelsTarget,
@@ -197,7 +198,9 @@ def diagnose_training(trained: TrainedOnTable, terms: TableTerms) -> Diagnosis:
     """Diagnose a training on a table; also report constant columns, which standardization sets to 0."""
     terms = replace(terms, classification=bool(trained.preprocessing.classes))
     trained.history.terms = terms
-    diagnosis = trained.network.diagnose(*trained.training, trained.history)
+    X, y = trained.training
+    network, learned = without_inverse(trained.network, y)
+    diagnosis = network.diagnose(X, learned, trained.history)
     rows = f"read_table({str(terms.source.file)!r})"
     code = f"from workings.tables import read_table\nprint({rows}.head())  # do these rows belong to their targets?"
     findings = tuple(
@@ -228,7 +231,8 @@ def diagnose_model(model: Path, table: Path | None, reading: TextOptions = AS_FO
     if table is None:
         return diagnose_alone(network)
     X, y = load_rows(network, table, reading)
-    found = network.diagnose(X, y)
+    learned, targets = without_inverse(network, y)
+    found = learned.diagnose(X, targets)
     if network.preprocessing is None or table.suffix == ".npz":
         return found
     kept = [finding for finding in found.findings if finding.name not in ("unscaled-inputs", "constant-column")]

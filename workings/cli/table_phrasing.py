@@ -37,6 +37,7 @@ DEFAULTS = {
     "folds": 0,
     "ensemble": None,
     "embed": None,
+    "transform": "auto",
 }
 
 
@@ -92,6 +93,7 @@ class TableTerms:
         """Return Python code that trains the recipe with another learning rate, which no option of the command sets."""
         changes = f"lr={lr:.6g}" + ("" if epochs is None else f", epochs={epochs}")
         changes += f", embed={self.plan.embed!r}" if self.plan.embed else ""
+        changes += f", target={self.plan.transform!r}" if self.plan.transform != "auto" else ""
         kind, recipe = (
             ("TableClassifier", "CLASSIFICATION") if self.classification else ("TableRegressor", "REGRESSION")
         )

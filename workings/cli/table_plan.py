@@ -83,6 +83,7 @@ class Plan:
     time: float | None = None
     ensemble: int | None = None
     embed: str | None = None
+    transform: str = "auto"
 
     def recipe_for(self, *, classification: bool) -> TableRecipe | None:
         """Return the recipe for tables with the plan's settings; None for a plain network."""
@@ -92,7 +93,13 @@ class Plan:
         epochs, networks = self.epochs, self.ensemble or usual.networks
         share = self.validation or 0.0  # of rows that score the mean of all networks, so none is trained on them
         return replace(
-            usual, epochs=epochs, networks=networks, validation=share, own_validation=False, embed=self.embed
+            usual,
+            epochs=epochs,
+            networks=networks,
+            validation=share,
+            own_validation=False,
+            embed=self.embed,
+            target=self.transform,
         )
 
     @property

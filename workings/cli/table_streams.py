@@ -94,6 +94,7 @@ def refuse_in_stream(source: TableSource, plan: Plan, script: Path | None) -> No
         "--time": plan.time,
         "--ensemble": (plan.ensemble or 1) > 1,
         "--embed": plan.embed,
+        "--transform": plan.transform != "auto",
     }
     refused = [option for option, value in given.items() if value]
     if refused:

@@ -14,7 +14,7 @@ from workings.cli.table_plan import PLAIN_EPOCHS, Plan, TableSource
 from workings.cli.table_splits import RowKinds, Split, named_column, row_kinds, split_rows
 from workings.ensemble import Ensemble
 from workings.errors import InputError
-from workings.layers import Dense, Dropout, Layer
+from workings.layers import Dense, Dropout, Exp, Interpolation, Layer
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, mean_absolute_error, r2
 from workings.network import Network
@@ -25,6 +25,7 @@ from workings.support.arrays import Array
 from workings.table_recipe import Draw, TableFit, TableRecipe, one_network, train_together
 from workings.tables import Preprocessing, marks_as_gaps, read_table
 from workings.tables.scaling import ROBUST, STANDARD
+from workings.tables.target_column import NumberTarget
 from workings.tables.wording import reading_notes
 from workings.training.callbacks import Callback
 from workings.training.early_stopping import EarlyStopping
@@ -135,6 +136,11 @@ class TableTraining:
     def script(self, file: Path, seed: int) -> str:
         """Return the training as a script that reads the table; see :func:`workings.readings.script.script`."""
         validation = Held(len(self.validation[0]), seed) if len(self.validation[0]) else None
+        if self.fits[0].transform is not None:
+            raise InputError(
+                "--script writes a training on the standardized target, and this one is on its logarithm or its "
+                "quantiles: add --transform none."
+            )
         return self.network.script(data=file, validation=validation, **self.recipe.arguments())
 
 
@@ -154,6 +160,8 @@ class LoadedTable:
         recipe = plan.recipe_for(classification=bool(self.whole.classes))
         scaled_by = split.training if recipe is None else split.known
         preprocessing = self.whole.standardized_on(self.frame[scaled_by])
+        if recipe is not None:
+            recipe, preprocessing = self.for_target(recipe, preprocessing, split)
         rows = preprocessing.transform(self.frame), preprocessing.targets(self.frame)
         fits = (
             (plain_fit(plan, preprocessing, rows, split),)
@@ -164,12 +172,26 @@ class LoadedTable:
             fit.network.preprocessing = preprocessing.to_dict()
         return TableTraining(fits, preprocessing, rows, self.frame, split, recipe is not None)
 
+    def for_target(
+        self, recipe: TableRecipe, preprocessing: Preprocessing, split: Split
+    ) -> tuple[TableRecipe, Preprocessing]:
+        """Return the recipe for the target, and the preprocessing with the target's scale for it."""
+        target = preprocessing.target
+        if not isinstance(target, NumberTarget):
+            return recipe, preprocessing
+        y = preprocessing.untransform_target(preprocessing.targets(self.frame[split.known]))
+        found, (mean, std) = recipe.for_target(y)
+        if found.target != "log":
+            return found, preprocessing
+        return found, replace(preprocessing, target=replace(target, mean=mean, std=std))
+
     def within_time(self, split: Split, plan: Plan) -> Plan:
         """Return the plan with as many epochs as its time allows; it trains a network to measure."""
         recipe = plan.recipe_for(classification=bool(self.whole.classes))
         if plan.time is None or recipe is None:
             return plan
         preprocessing = self.whole.standardized_on(self.frame[split.known])
+        recipe, preprocessing = self.for_target(recipe, preprocessing, split)
         X, y = preprocessing.transform(self.frame)[split.known], preprocessing.targets(self.frame)[split.known]
         recipe = recipe.for_columns(preprocessing.table_columns)
         found = recipe.within(plan.time, X, y, classes_of(preprocessing), plan.engine, fits=plan.folds + 1)
@@ -304,7 +326,12 @@ def recipe_lines(trained: TrainedOnTable) -> list[str]:
         return []
     count = "" if trained.networks == 1 else f", {trained.networks} networks merged into one"
     kept = ", the best epoch on validation rows is kept" if has_validation(trained.history) else ""
-    return [f"Recipe for tables{count}: {trained.history.epochs} epochs{kept}; `--plain` trains a plain network"]
+    what = {Exp: ", logarithm of the target", Interpolation: ", quantiles of the target"}
+    transform = what.get(type(trained.network.layers[-1]), "")
+    line = (
+        f"Recipe for tables{count}: {trained.history.epochs} epochs{kept}{transform}; `--plain` trains a plain network"
+    )
+    return [line]
 
 
 def has_validation(history: History) -> bool:

@@ -1,7 +1,8 @@
 """The outputs of a merged network, computed by its networks, without the zeros between them.
 
 The result is that of ``merged``, up to rounding.  Each network computes its last layer's z.  The mean of these goes
-through the rest of the program: the loss's function, such as the softmax, and ``ClipPredictions``.
+through the rest of the program: the loss's function, such as the softmax, ``ClipPredictions``, and the inverse
+of a transform of the target.
 """
 
 from __future__ import annotations
@@ -74,9 +75,9 @@ class MeanOutputs:
         z = self.compiled(rows, engine) if engine != "reference" else None
         if z is None:
             run = first.runner((self.z, "reference"), lambda: Runner(self.program, [self.z], "scores"))
-            z = [in_chunks(run, network.parameters, network.rows_in_chunk, X=rows)[0] for network in self.networks]
+            z = [in_chunks(run, arrays_of(network), network.rows_in_chunk, X=rows)[0] for network in self.networks]
         rest = first.runner((self.z, "rest"), lambda: Runner(self.rest, ["p"], "outputs"))
-        (p,) = rest({self.z: np.mean(z, axis=0)})
+        (p,) = rest({**first.statistics, self.z: np.mean(z, axis=0)})
         return np.asarray(p)
 
     @cached_property
@@ -123,10 +124,15 @@ class MeanOutputs:
         for part in pieces(len(rows)):
             of_part = [z[part] for z in found]
             stretches = [self.stretch(rows[part], z) for z in of_part]
-            compiled.run_many(stretches, [dict(network.parameters) for network in self.networks])
+            compiled.run_many(stretches, [arrays_of(network) for network in self.networks])
         return found
 
     def stretch(self, rows: Array, z: Array) -> Stretch:
         """Return a step that computes z for some rows; the same machine code serves any number of rows."""
         outputs, n = {self.z: z[None]}, len(rows)
         return Stretch(rows, z, [(0, n)], [0.0], 1, outputs=outputs, batch_sizes=(max(n, MANY_ROWS),))
+
+
+def arrays_of(network: Model) -> dict[str, Array]:
+    """Return the parameters of a network, and the arrays that training does not change, by name."""
+    return {**network.parameters, **network.statistics}

@@ -15,6 +15,8 @@ from workings.layers import (
     ClipPredictions,
     Dense,
     Dropout,
+    Exp,
+    Interpolation,
     Layer,
     PeriodicEmbedding,
     PiecewiseLinearEncoding,
@@ -28,14 +30,14 @@ from workings.layers import (
 from workings.model.model import Model
 from workings.support.arrays import Array
 
-WITHOUT_PARAMETERS = (SmoothClip, PiecewiseLinearEncoding, Dropout, ClipPredictions)
+WITHOUT_PARAMETERS = (SmoothClip, PiecewiseLinearEncoding, Dropout, ClipPredictions, Exp, Interpolation)
 
 
 def merged(networks: Sequence[Model]) -> Model:
     """Return one network that predicts the mean of the networks' outputs before the loss's function.
 
     For numbers with ``SquaredError``, that is the mean of the predicted numbers; for classes, the softmax of the mean
-    of the scores z.  ``ClipPredictions`` clips the mean.
+    of the scores z.  ``ClipPredictions`` clips the mean; so do ``Exp`` and ``Interpolation`` act on the mean.
 
     Parameters
     ----------
@@ -119,11 +121,11 @@ def merged_parameters(networks: Sequence[Model]) -> dict[str, Array]:
 
 
 def embedding_arrays(networks: Sequence[Model]) -> dict[str, Array]:
-    """Return the arrays of the layers that embed numbers: side by side, or one for all if they have no parameters."""
+    """Return the arrays of layers with fixed arrays: side by side, or one for all if they have no parameters."""
     found = {}
     arrays = [{**network.parameters, **network.statistics} for network in networks]
     for layer, number in number_layers(networks[0].layers):
-        if isinstance(layer, (PeriodicEmbedding, PiecewiseLinearEncoding)):
+        if layer.fixed:
             for name in (f"{letter}{number}" for letter in (*layer.parameters, *layer.fixed)):
                 found[name] = side_by_side(*(own[name] for own in arrays)) if layer.parameters else arrays[0][name]
     return found

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError
+from workings.layers import number_layers
 from workings.model.model import Model
 from workings.plots.drawing import BLUE, PALE, VERMILION, as_text, bare, class_name, matplotlib_part, new_axes, plot
 from workings.support.arrays import Array
@@ -69,6 +70,7 @@ def network(
     """
     activations: Sequence[str] = ()
     if isinstance(sizes, Model):
+        sizes.check_built()
         activations, outputs = activation_names(sizes), outputs or class_names(sizes)
         sizes, weights = sizes_and_weights(sizes, weights)
     sizes = check_sizes(sizes, names, weights)
@@ -99,18 +101,28 @@ def network(
 
 def sizes_and_weights(net: Model, weights: Sequence[ArrayLike] | None) -> tuple[list[int], Sequence[ArrayLike]]:
     """Return the sizes of a network's layers, and the weights between them."""
-    net.check_built()
     if weights is not None:
         raise InputError("A network has its own weights: remove weights=, or pass sizes instead of the network.")
-    matrices = [array for array in net.parameters.values() if array.ndim == 2]
+    matrices = [W for _, W in connected_layers(net)]
     return [net.n_in or 0, *(array.shape[1] for array in matrices)], matrices
+
+
+def connected_layers(net: Model) -> list[tuple[int, Array]]:
+    """Return the places of the layers whose units are connected to their inputs, and the weights."""
+    found, given = [], {**net.parameters, **net.statistics}
+    for place, (layer, number) in enumerate(number_layers(net.layers)):
+        letters = (*layer.parameters, *layer.fixed)
+        weights = layer.connections({letter: given[f"{letter}{number}"] for letter in letters})
+        found += [] if weights is None else [(place, weights)]
+    return found
 
 
 def activation_names(net: Model) -> list[str]:
     """Return the name of each layer's activation, empty for the inputs and for identity."""
     names: list[str] = []
-    for layer in net.layers:  # the activation belongs to the layer with weights, or to one after it (BatchNorm)
-        if "W" in layer.parameters:
+    connected = [place for place, _ in connected_layers(net)]
+    for place, layer in enumerate(net.layers):  # or the activation belongs to a layer after it (BatchNorm)
+        if place in connected:
             names.append("")
         if names and layer.activation_function.name != "identity":
             names[-1] = layer.activation_function.name

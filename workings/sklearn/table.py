@@ -90,7 +90,14 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             self._network_of_fit = network_of_arrays(network, self.columns_, type(self)) if is_raw else network
         return self._network_of_fit
 
-    def _train(self, X: ArrayLike, y: Array, classes: Array | None, scale: tuple[float, float] | None) -> Self:
+    def _train(
+        self,
+        X: ArrayLike,
+        y: Array,
+        classes: Array | None,
+        scale: tuple[float, float] | None,
+        recipe: TableRecipe,
+    ) -> Self:
         """Learn the columns and train the networks."""
         self._check_settings()
         table = self._table(X, reset=True)
@@ -98,7 +105,6 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
             check_consistent_length(next(iter(table.values())), y)
         if len(y) < 2:
             raise InputError(f"A table needs at least 2 samples, that is rows, to learn from; it has {len(y)} sample.")
-        recipe = self.recipe or (REGRESSION if classes is None else CLASSIFICATION)
         recipe = recipe if self.ensemble is None else replace(recipe, networks=int(self.ensemble))
         recipe = recipe if self.embed is None else replace(recipe, embed=self.embed)
         self.columns_ = learn_columns(table, "target", scale, recipe.missing)
@@ -113,12 +119,16 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         labels = [] if classes is None else classes.tolist()
         fits = [recipe.fit_of(rows, y, draw, classes=classes) for draw in recipe.draws(len(rows), codes, seed)]
         histories = train_together(fits, self.engine)
-        self.networks_, self._mean_outputs = [fit.network for fit in fits], None
+        self.networks_, self._mean_outputs = [fit.predictor for fit in fits], None
         for network in self.networks_:
             network.preprocessing = self.columns_.stored(labels, f"trained by {type(self).__name__}")
         if histories[0].engine.startswith("compiled"):
             self._mean.compile()
         return self
+
+    def _recipe_or(self, usual: TableRecipe) -> TableRecipe:
+        """Return the given recipe, or the usual one."""
+        return self.recipe if isinstance(self.recipe, TableRecipe) else usual
 
     def _check_settings(self) -> None:
         """Raise for invalid parameters."""
@@ -252,7 +262,7 @@ class TableClassifier(ClassifierMixin, TableEstimator):
         if len(self.classes_) == 1:
             raise InputError(f"Classifier needs at least two classes in y; it has one class, {self.classes_[0]!r}.")
         known = self.classes_ if self.classes_.dtype.kind in "iubU" else text_classes(self.classes_)
-        return self._train(X, known[codes], known, None)
+        return self._train(X, known[codes], known, None, self._recipe_or(CLASSIFICATION))
 
     @checked_keywords
     def predict_proba(self, X: ArrayLike) -> Array:
@@ -270,7 +280,9 @@ class TableClassifier(ClassifierMixin, TableEstimator):
 class TableRegressor(RegressorMixin, TableEstimator):
     """Predict a number for each row of a table, with nothing to set: see ``TableClassifier``.
 
-    The target is standardized, and predictions stay in the range of the training targets.
+    The target is standardized, and predictions stay in the range of the training targets.  Of a positive target with a
+    skewness of at least 2, such as prices, the networks learn the logarithm, if that is much less skewed.  Then
+    predictions are closer to the median than to the mean.
 
     Examples
     --------
@@ -291,10 +303,10 @@ class TableRegressor(RegressorMixin, TableEstimator):
             given = column_or_1d(readable_targets(y, "y"), warn=True)
             target = check_array(given, dtype=np.float64, ensure_2d=False, input_name="y")
         with np.errstate(over="ignore", invalid="ignore"):
-            mean, std = float(target.mean()), float(target.std()) or 1.0
+            recipe, (mean, std) = self._recipe_or(REGRESSION).for_target(target)
         if not np.isfinite([mean, std]).all():
             raise InputError(f"y has numbers from {target.min():g} to {target.max():g}: their spread is too large.")
-        return self._train(X, standard(target, mean, std), None, (mean, std))
+        return self._train(X, standard(target, mean, std), None, (mean, std), recipe)
 
     @checked_keywords
     def predict(self, X: ArrayLike) -> Array:
