@@ -29,6 +29,7 @@ from workings.program.program import Program
 from workings.support.arrays import Array, as_features
 
 FEWEST_COMPILED = 128  # rows for which a call of compiled code pays off
+FEW_ROWS = 128  # that NumPy computes at once, so that all values of a step stay in the processor's cache
 MANY_ROWS = 2**14  # more than the rows of a block, so that one machine code serves any number of rows
 
 
@@ -75,7 +76,7 @@ class MeanOutputs:
         z = self.compiled(rows, engine) if engine != "reference" else None
         if z is None:
             run = first.runner((self.z, "reference"), lambda: Runner(self.program, [self.z], "scores"))
-            z = [in_chunks(run, arrays_of(network), network.rows_in_chunk, X=rows)[0] for network in self.networks]
+            z = [in_chunks(run, arrays_of(network), FEW_ROWS, X=rows)[0] for network in self.networks]
         rest = first.runner((self.z, "rest"), lambda: Runner(self.rest, ["p"], "outputs"))
         (p,) = rest({**first.statistics, self.z: np.mean(z, axis=0)})
         return np.asarray(p)

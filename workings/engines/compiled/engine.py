@@ -189,9 +189,9 @@ class CompiledEngine:
             with np.errstate(all="ignore"):
                 call()
             cpu = time.thread_time() - cpu
-            return max(cpu, (time.perf_counter() - start) / MOST_WAITING)
-        call_interruptibly(call, stop_flag, [array for run in runs for array in run.changed])
-        return time.perf_counter() - start
+        else:
+            cpu = call_interruptibly(call, stop_flag, [array for run in runs for array in run.changed])
+        return max(cpu, (time.perf_counter() - start) / MOST_WAITING)
 
     def source(self, stretch: Stretch, values: Mapping[str, Array]) -> GeneratedSource:
         """Return the source for the sizes of a stretch.
@@ -221,8 +221,8 @@ class CompiledEngine:
         return (fixed, whole) if self.by_step else ([*fixed, *whole], [])
 
 
-def call_interruptibly(call: Callable[[], None], stop_flag: Array, changed: Sequence[Array]) -> None:
-    """Run a call in its own thread; on Ctrl-C, stop it and restore the arrays that it changed."""
+def call_interruptibly(call: Callable[[], None], stop_flag: Array, changed: Sequence[Array]) -> float:
+    """Run a call in its own thread and return its CPU seconds; on Ctrl-C, stop it and restore the changed arrays."""
     before = [array.copy() for array in changed]
     thread = CallThread(call)
     thread.start()
@@ -236,12 +236,14 @@ def call_interruptibly(call: Callable[[], None], stop_flag: Array, changed: Sequ
         raise
     if thread.error is not None:
         raise thread.error
+    return thread.seconds
 
 
 class CallThread(threading.Thread):
-    """A thread that runs one call and stores the exception that it raises."""
+    """A thread that runs one call and stores its CPU seconds, or the exception that it raises."""
 
     error: BaseException | None = None
+    seconds = 0.0
 
     def __init__(self, call: Callable[[], None]) -> None:
         super().__init__(daemon=True)
@@ -249,9 +251,11 @@ class CallThread(threading.Thread):
 
     def run(self) -> None:
         """Run the call."""
+        began = time.thread_time()
         try:
             with np.errstate(all="ignore"):
                 self.call()
+            self.seconds = time.thread_time() - began
         except BaseException as error:  # raised again in the waiting thread
             self.error = error
 
