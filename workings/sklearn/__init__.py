@@ -14,9 +14,22 @@ training.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from workings.sklearn.base import MultilayerPerceptron  # first: it reports a missing scikit-learn
 from workings.sklearn.classifier import MLPClassifier
 from workings.sklearn.regressor import MLPRegressor
-from workings.sklearn.table import TableClassifier, TableRegressor
+
+if TYPE_CHECKING:
+    from workings.sklearn.table import TableClassifier, TableRegressor
 
 __all__ = ["MLPClassifier", "MLPRegressor", "MultilayerPerceptron", "TableClassifier", "TableRegressor"]
+
+
+def __getattr__(name: str) -> object:
+    """Import the estimators for tables when they are used: reading tables takes time to import."""
+    if name in ("TableClassifier", "TableRegressor"):
+        from workings.sklearn import table
+
+        return getattr(table, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -59,7 +59,6 @@ try:
         TransformerMixin,
     )
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.metrics import accuracy_score, check_scoring, r2_score
     from sklearn.utils import check_array, check_random_state, column_or_1d
     from sklearn.utils.metaestimators import available_if
     from sklearn.utils.validation import check_is_fitted
@@ -556,6 +555,8 @@ class MultilayerPerceptron(
         """
         if not self._stops_early() and self.scoring is None:
             return None
+        from sklearn.metrics import accuracy_score, check_scoring, r2_score  # takes time to import
+
         is_classifier = isinstance(self, ClassifierMixin)
         if self.scoring is None and validation.w is None and self._predicts_like_network():
             return "val_accuracy" if is_classifier else "val_r2"

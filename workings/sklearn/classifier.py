@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
@@ -203,6 +202,8 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):
         X, y, sample_weight
             As in ``fit``.
         """
+        from sklearn.metrics import accuracy_score  # takes time to import
+
         return self._scored(accuracy_score, X, y, sample_weight)
 
     @checked_keywords

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
-from workings.checks.rates import rate_of, with_rate
 from workings.layers import BatchNorm, Dense, Layer
 from workings.model.model import Model
 from workings.optimizers import Chain, ClipByNorm, Part
@@ -67,6 +66,8 @@ class EstimatorTerms:
         """Return the parameters for an optimizer: only the learning rate, if nothing else differs."""
         estimator: Any = SimpleNamespace(**self.parameters)  # with the attributes of Hyperparameters
         if "<" in repr(optimizer):  # a custom schedule, whose repr is not code
+            from workings.checks.rates import rate_of, with_rate
+
             optimizer = with_rate(optimizer, rate_of(optimizer))
         parts = list(optimizer.parts)
         if estimator.clip is not None:  # which adds a ClipByNorm

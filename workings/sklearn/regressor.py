@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 
 from workings.activations import Activation
 from workings.errors import InputError
@@ -137,6 +136,8 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):
         X, y, sample_weight
             As in ``fit``.
         """
+        from sklearn.metrics import r2_score  # takes time to import
+
         return self._scored(r2_score, X, y, sample_weight)
 
     @if_stochastic

@@ -7,14 +7,9 @@ import math
 
 import numpy as np
 
-from workings.errors import InputError, MissingExtraError
+from workings.errors import InputError
 from workings.support.arrays import Array
 from workings.training.rows import Rows
-
-try:
-    from sklearn.model_selection import train_test_split
-except ImportError as error:
-    raise MissingExtraError("scikit-learn 1.6 or newer", "sklearn") from error
 
 
 def split_rows(
@@ -52,6 +47,8 @@ def drawn_indices(
     the same rows, and both refuse a class of one row.  A fraction in ``validation_set`` is drawn by class
     in any case; then a class of one row stays in the training set.
     """
+    from sklearn.model_selection import train_test_split  # takes time to import
+
     indices, draw = np.arange(len(rows.X)), functools.partial(train_test_split, random_state=rng)
     if classes is None:
         train, held_out = draw(indices, test_size=fraction)

@@ -18,19 +18,21 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from workings.engines.compiled.machine_code import Call, MachineCode, address_of
-from workings.engines.compiled.specialization import GeneratedSource, ProblemSize, size_of, source_for
 from workings.engines.compiled.structure import structure_of
 from workings.engines.contract import CACHE_LINE, FEWEST_TO_SHARE, SPARSE, Stretch
-from workings.engines.kernels.threads import SECTION_ARGUMENTS, SECTION_FUNCTION, THREAD_MEMORY, Team
 from workings.errors import MissingExtraError, NotCompilableError
 from workings.program.program import Program
 from workings.support.arrays import Array
 from workings.support.sparse import SparseRows
+
+if TYPE_CHECKING:  # imported where they are used: most short trainings need no compiler
+    from workings.engines.compiled.machine_code import Call, MachineCode
+    from workings.engines.compiled.specialization import GeneratedSource, ProblemSize
 
 NEEDS = ("llvmlite", "platformdirs")
 LONGEST_CALL = 0.05  # seconds in machine code, after which Python handles Ctrl-C
@@ -164,6 +166,8 @@ class CompiledEngine:
 
     def run_prepared(self, runs: Sequence[PreparedRun]) -> None:
         """Run the steps of runs with the same source, in calls that are short enough for Ctrl-C."""
+        from workings.engines.compiled.machine_code import MachineCode
+
         source, dtype = runs[0].source, runs[0].dtype
         if source.text not in self.functions:
             self.functions[source.text] = MachineCode(source.text, "train", "train_section" if source.sections else "")
@@ -203,6 +207,8 @@ class CompiledEngine:
         """
         if isinstance(stretch.X, SparseRows):
             raise NotCompilableError(SPARSE)
+        from workings.engines.compiled.specialization import size_of, source_for
+
         size = size_of(stretch, values, self.by_step)
         if size not in self.sources:
             self.sources[size] = source_for(self.structure, size, self.outputs)
@@ -288,6 +294,9 @@ def memory_for(source: GeneratedSource, team: Sequence[Array], dtype: DTypeLike)
 
 def set_section_function(team_state: Array, source: GeneratedSource, call: Call) -> None:
     """Tell a team the function that computes one section, and its arguments."""
+    from workings.engines.compiled.machine_code import address_of
+    from workings.engines.kernels.threads import SECTION_ARGUMENTS, SECTION_FUNCTION, THREAD_MEMORY
+
     team_state[[SECTION_FUNCTION, SECTION_ARGUMENTS]] = call.section, address_of(call.table)
     team_state[THREAD_MEMORY] = source.memory_per_thread
 
@@ -296,4 +305,6 @@ def team_for(source: GeneratedSource, dtype: DTypeLike) -> AbstractContextManage
     """Return a team of threads as a context manager, which gives its arguments; no arguments without large products."""
     if not source.largest_product:
         return nullcontext(())
+    from workings.engines.kernels.threads import Team
+
     return Team(dtype, source.largest_product)

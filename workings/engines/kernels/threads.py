@@ -6,6 +6,7 @@ team, an array of integers.  This file starts and ends the helpers; ``work_shari
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 import time
@@ -14,7 +15,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from workings.engines.compiled.machine_code import FUNCTION, Export, addresses
 from workings.engines.contract import FEWEST_TO_SHARE, PANELS
 from workings.support.arrays import Array
 
@@ -60,11 +60,14 @@ def share(state):
 def help_out(arguments):
     do_jobs(arguments, real(0))
 '''
-EXPORTS = (
-    Export("compute", (), is_inner=True),
-    Export("share", (), is_inner=True),
-    Export("help_out", ()),
-)  # called with an array's address
+
+
+def addresses_for(dtype: DTypeLike) -> tuple[int, ...]:
+    """Compile the functions of ``SOURCE``, each with the address of one array; return their addresses."""
+    from workings.engines.compiled.machine_code import Export, addresses  # only for large products
+
+    inner = (Export(name, (), is_inner=True) for name in ("compute", "share"))
+    return addresses(SOURCE.format(dtype=np.dtype(dtype).name), (*inner, Export("help_out", ())), True)
 
 
 def work_alone() -> None:
@@ -111,7 +114,7 @@ class Team:
         places = [workspace.ctypes.data for workspace in self.workspaces]
         self.states[:, WORKSPACES] = [self.workspaces.ctypes.data, *places]
         self.state = self.states.reshape(-1)
-        compute, share, self.help_function = addresses(SOURCE.format(dtype=np.dtype(dtype).name), EXPORTS, True)
+        compute, share, self.help_function = addresses_for(dtype)
         self.states[:, PRODUCT_FUNCTION], self.states[:, SHARE_FUNCTION] = compute, share
         self.helpers: list[threading.Thread] = []
 
@@ -127,7 +130,7 @@ class Team:
 
     def help(self, thread: int) -> None:
         """Take jobs until the team is closed; this is what a helper thread runs."""
-        help_out = FUNCTION(self.help_function)
+        help_out = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.help_function)
         arguments = np.array([self.state.ctypes.data, thread])
         while self.state[IS_OPEN]:
             help_out(arguments.ctypes.data)
