@@ -7,6 +7,8 @@ stability").  The curvature is computed from the gradients of the program.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from workings.model.model import Model
@@ -40,17 +42,25 @@ def sharpness(network: Model, X: Array, y: Array, rounds: int = 60, *, sample_we
     >>> round(sharpness(net, np.array([[3.0]]), np.array([1.0])), 3)
     18.0
     """
+
+    def gradient(theta: Array) -> Array:
+        return gradient_at(network, theta, X, y, sample_weight)
+
     here = network.theta.copy()
-    direction = np.random.default_rng(0).standard_normal(here.size)
-    largest = 0.0
     with restoring(network):
-        for _ in range(rounds):
-            direction /= max(float(np.linalg.norm(direction)), 1e-300)
-            step = 1e-4 * direction
-            up, down = (gradient_at(network, theta, X, y, sample_weight) for theta in (here + step, here - step))
-            change = up - down
-            largest, direction = float(change @ direction) / 2e-4, change
-    return largest
+        start = np.random.default_rng(0).standard_normal(here.size)
+        return largest_curvature(gradient, here, start, rounds)
+
+
+def largest_curvature(gradient: Callable[[Array], Array], here: Array, direction: Array, rounds: int) -> float:
+    """is the largest curvature at a point, by power iteration on differences of gradients from a first direction"""
+    curvature = 0.0
+    for _ in range(rounds):
+        direction = direction / max(np.sqrt(direction @ direction), 1e-300)
+        change = gradient(here + 1e-4 * direction) - gradient(here - 1e-4 * direction)
+        curvature = float(change @ direction) / 2e-4
+        direction = change
+    return curvature
 
 
 def gradient_at(network: Model, theta: Array, X: Array, y: Array, w: Array | None = None) -> Array:

@@ -15,6 +15,7 @@ from typing import Any
 
 from workings.errors import InputError, WorkingsError, unknown_name
 from workings.model.model import Model
+from workings.play.code_templates import CODE
 from workings.play.offered import MODEL_FILES
 from workings.play.pictures import decoded
 from workings.play.play_data import FEATURES, GENERATED, PlayData
@@ -53,47 +54,29 @@ def library_code(data: PlayData, run: Run, settings: Settings, epochs: int) -> s
     names = {type(layer).__name__ for layer in model.layers} | {type(model.loss).__name__, "Network"}
     names |= {type(run.optimizer).__name__, *(type(r).__name__ for r in model.regularizers)}
     rate = settings.rate()
-    schedule = [f"from workings.schedules import {type(rate).__name__}"] if run.rule and callable(rate) else []
-    held = f", validation=(X[{data.training}:], y[{data.training}:])" if data.training < len(data.y) else ""
-    return "\n".join([
-        f"from workings import {', '.join(sorted(names))}",
-        *schedule,
-        *data_lines(data, settings),
-        f"net = Network({list(model.layers)!r}, {', '.join(parts)}, seed={settings.seed})",
-        f"history = net.fit(X[:{data.training}], y[:{data.training}], optimizer={run.optimizer!r}, epochs={epochs},",
-        f"                  batch_size={settings.batch_size or None}{held})",
-        "",
-    ])  # fmt: skip
+    schedule = CODE["schedule"].format(name=type(rate).__name__) if run.rule and callable(rate) else ""
+    is_held = data.training < len(data.y)
+    return CODE["training"].format(
+        names=", ".join(sorted(names)), schedule=schedule, data=data_code(data, settings), layers=list(model.layers),
+        parts=", ".join(parts), seed=settings.seed, training=data.training, optimizer=run.optimizer, epochs=epochs,
+        batch_size=settings.batch_size or None,
+        validation=CODE["validation"].format(training=data.training) if is_held else "",
+    )  # fmt: skip
 
 
-def data_lines(data: PlayData, settings: Settings) -> list[str]:
-    """Return the lines of code that make X and y."""
-    if data.name not in GENERATED:
-        return [*(data.source or literal_lines(data)), *feature_lines(data)]
-    given = f"data={settings.data!r}, rows={settings.rows}, noise={settings.noise}, data_seed={settings.data_seed}"
-    return [
-        "from workings.play.play_data import generate",
-        "from workings.play.session_settings import Settings",
-        f"data = generate(Settings({given})).with_features({data.features!r})",
-        "X, y = data.inputs(data.raw), data.y",
-    ]
-
-
-def literal_lines(data: PlayData) -> list[str]:
-    """Return the lines of code that hold all rows."""
-    return ["import numpy as np", f"X = np.array({data.raw.tolist()})", f"y = np.array({data.y.tolist()})"]
-
-
-def feature_lines(data: PlayData) -> list[str]:
-    """Return the lines of code that make the inputs of the network from all columns; none if they are the columns."""
+def data_code(data: PlayData, settings: Settings) -> str:
+    """Return the code that makes X and y."""
+    if data.name in GENERATED:
+        return CODE["generated"].format(
+            data=repr(settings.data), rows=settings.rows, noise=settings.noise, data_seed=settings.data_seed,
+            features=data.features,
+        )  # fmt: skip
+    made = "\n".join(data.source) or CODE["literal"].format(X=data.raw.tolist(), y=data.y.tolist())
     if data.features == data.columns:
-        return []
+        return made
     if data.offered != tuple(FEATURES):
-        return [f"X = X[:, {[data.columns.index(name) for name in data.features]}]"]
-    return [
-        "from workings.play.play_data import FEATURES",
-        f"X = np.column_stack([FEATURES[name](X[:, 0], X[:, 1]) for name in {data.features!r}])",
-    ]
+        return made + CODE["columns"].format(places=[data.columns.index(name) for name in data.features])
+    return made + CODE["features"].format(features=data.features)
 
 
 def latex_of(run: Run) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 
 from workings.datasets import digits, mnist
 from workings.errors import InputError, MissingExtraError, WorkingsError
+from workings.play.code_templates import CODE
 from workings.play.pictures import decoded
 from workings.play.play_data import PlayData, check_size
 from workings.support.arrays import Array
@@ -186,15 +187,9 @@ def table_at(path: Path, target: str, impute: bool = False, name: str = "") -> P
         classes = tuple(str(label) for label in labels.tolist())
     columns = tuple(learned.feature_names)
     words = f"{len(y):,} rows, {len(columns)} inputs; {learned.reason}."
-    source = (
-        "import numpy as np",
-        "from workings.tables import Preprocessing, read_table",
-        f"table = read_table({name or str(path)!r})",
-        f"learned = Preprocessing.learn(table, {named.get(target, target)!r}, impute={impute})",
-        "X, y = learned.transform(table), np.asarray(learned.targets(table))",
-        "order = np.random.default_rng(0).permutation(len(y))",
-        "X, y = X[order], y[order]",
+    source = CODE["table"].format(
+        file=repr(name or str(path)), dropped="", target=repr(named.get(target, target)), impute=impute
     )
     return shuffled(
-        PlayData(f"table: {target}", words, X, y, columns, classes, columns, len(y), source=source, offered=columns)
+        PlayData(f"table: {target}", words, X, y, columns, classes, columns, len(y), source=(source,), offered=columns)
     )

@@ -295,11 +295,15 @@ def axis_around(values: Array, steps: int, default_length: float) -> Array:
 
     If all values are equal, as for a straight path, the axis has the length ``default_length``.
     """
-    length = float(np.ptp(values))
-    margin = 0.3 * length if length > 1e-9 * default_length else 0.5 * default_length
+    margin = margin_of(float(np.ptp(values)), default_length)
     axis = np.linspace(values.min() - margin, values.max() + margin, steps)
     axis[np.abs(axis).argmin()] = 0
     return axis
+
+
+def margin_of(length: float, default_length: float) -> float:
+    """is the margin at both ends of an axis"""
+    return 0.3 * length if length > 1e-9 * default_length else 0.5 * default_length
 
 
 def losses_over(

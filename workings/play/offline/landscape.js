@@ -1,6 +1,8 @@
 // The loss landscape of a run: the loss over a plane through the parameters, and the largest curvature of the loss.
-// Losses and gradients come from the network's statements; here are only the plane and its directions.
+// Losses and gradients come from the network's statements, the curvature and the margin of an axis from the library.
+// Here are the directions only: the library takes them from a singular value decomposition of NumPy.
 import * as np from "./arrays.js";
+import { functions } from "./formulas.js";
 import { neededFor, stepProgram } from "./program.js";
 import { refusals } from "./strings.js";
 import { run } from "./syntax.js";
@@ -8,7 +10,7 @@ import { randomOf } from "./training.js";
 
 const POINTS = 27, FEWEST_POINTS = 9, MOST_ROWS = 1000;
 const MOST_WORK = 2e8, WORK_OF_STATEMENT = 200; // multiplications, and how many of them a statement takes for each row
-const ROUNDS = 60, MOST_ROUNDS = 2000, STEP = 1e-4;
+const ROUNDS = 60, MOST_ROUNDS = 2000;
 
 /** Return the loss around the present parameters, the path of the run, and the edge of stability. */
 export function landscape(trained, directions) {
@@ -132,23 +134,15 @@ function largestEigenvector(matrix) {
 
 /** Return evenly spaced points over the range of values, with a margin; the point closest to 0 becomes 0. */
 function axisAround(values, count, longest) {
-  const range = (list) => Math.max(...list) - Math.min(...list), length = range(values);
-  const margin = length > 1e-9 * range(longest) ? 0.3 * length : 0.5 * range(longest);
+  const range = (list) => Math.max(...list) - Math.min(...list), margin = functions.margin_of(range(values), range(longest));
   const axis = spaced(Math.min(...values) - margin, Math.max(...values) + margin, count);
   const sizes = axis.map(Math.abs);
   axis[sizes.indexOf(Math.min(...sizes))] = 0;
   return axis;
 }
 
-/** The largest curvature of the objective, by power iteration on differences of gradients. */
+/** The largest curvature of the objective; the power iteration is that of the library. */
 export function sharpness(objective, here) {
-  let direction = Array.from(randomOf(0).standard_normal([here.length]).data), largest = 0;
-  for (let round = 0; round < ROUNDS; round += 1) {
-    direction = unit(direction);
-    const [up, down] = [1, -1].map((sign) => objective.gradient(here.map((v, k) => v + sign * STEP * direction[k])));
-    const change = minus(up, down);
-    largest = dot(change, direction) / (2 * STEP);
-    direction = change;
-  }
-  return largest;
+  const gradient = (theta) => np.array(objective.gradient(theta.data));
+  return functions.largest_curvature(gradient, np.array(here), randomOf(0).standard_normal([here.length]), ROUNDS);
 }

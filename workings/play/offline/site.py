@@ -23,6 +23,7 @@ from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import LOSSES
 from workings.optimizers import OPTIMIZERS
 from workings.play import play_data, session_settings, tables
+from workings.play.code_templates import CODE
 from workings.play.lesson_files import Lesson, read_lessons
 from workings.play.museum_actions import Exhibits, MistakeSummary
 from workings.play.offline.formula_catalogue import RATE, Catalogue, Node, catalogue_of
@@ -154,6 +155,7 @@ def settings_module(exhibits: Exhibits | None = None) -> str:
         "first": usual,
         "stageWords": dict(STAGE_WORDS),
         "templates": templates(),
+        "code": CODE,
         "side": SIDE,
         "unitSide": UNIT_SIDE,
         "padding": PADDING,

@@ -113,6 +113,7 @@ export const data = {
 export const table = {
   title: "Which column is the target?", target: "Target", open: "Open", cancel: "Cancel",
   columns: (name, count) => `${name} has ${count} columns. All others become inputs.`,
+  columns_static: (name, count) => `${name} has ${count} columns. All others with numbers become inputs.`,
   fill: "Fill missing values without marking them",
   // Without Python, the page reads small tables of numbers itself.
   about: (rows, inputs, reason) => `${rows} rows, ${inputs} inputs; ${reason}`,
