@@ -158,17 +158,55 @@ print(digest(MPI.COMM_WORLD), digest(MPI.COMM_WORLD, local_steps=2))
 """
 
 
-@pytest.mark.parametrize("ranks", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 4))])
-def test_mpi(ranks: int) -> None:
+def mpiexec(ranks: int) -> list[str]:
+    """Return the command that starts ranks of MPI."""
     pytest.importorskip("mpi4py", reason="needs mpi4py and an MPI: pip install mpi4py mpich")
     beside = Path(sys.executable).with_name("mpiexec")
-    mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if mpiexec is None:
+    found = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if found is None:
         pytest.skip("needs mpiexec: pip install mpich")
-    command = [mpiexec, "-n", str(ranks), sys.executable, "-c", SCRIPT + WITH_MPI]
+    return [found, "-n", str(ranks)]
+
+
+@pytest.mark.parametrize("ranks", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 4))])
+def test_mpi(ranks: int) -> None:
+    command = [*mpiexec(ranks), sys.executable, "-c", SCRIPT + WITH_MPI]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True, timeout=120)
     wanted = [digest(None), digest(None, local_steps=2)]
     assert sorted(done.stdout.split()) == sorted(wanted * ranks)
+
+
+INTERRUPTED = """
+from mpi4py import MPI
+
+comm = MPI.COMM_WORLD
+
+
+class Interrupt(Callback):
+    only_observes = True
+
+    def on_epoch_begin(self, training):
+        if training.epoch == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+path, pressed = sys.argv[1], int(sys.argv[2])
+callbacks = [Checkpoint(path, resume=True), *([Interrupt()] if comm.rank == pressed else [])]
+print(digest(comm, epochs=8, callbacks=callbacks), flush=True)
+"""
+
+
+def test_ctrl_c_in_one_rank_of_mpi_ends_all_and_the_checkpoint_is_kept(tmp_path: Path) -> None:
+    command = [
+        *mpiexec(2),
+        sys.executable,
+        "-c",
+        f"import os, signal{SCRIPT}from workings import Callback{INTERRUPTED}",
+    ]
+    for pressed, epochs in ((1, 3), (-1, 8)):  # then resumed, without Ctrl-C
+        arguments = [*command, str(tmp_path / "run.safetensors"), str(pressed)]
+        done = subprocess.run(arguments, env=environment(), capture_output=True, text=True, check=True, timeout=120)
+        assert done.stdout.split() == [digest(None, epochs=epochs)] * 2
 
 
 # -- loky -----------------------------------------------------------------------------------

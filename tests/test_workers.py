@@ -413,6 +413,49 @@ def test_one_rank_writes_and_all_resume(tmp_path: Path) -> None:
     assert set(part(4, path)) == {trained(Workers(shard_rows=10), epochs=4)}
 
 
+class PressCtrlC(Callback):
+    """Counts a press of Ctrl-C in one rank, as its signal handler does, which runs in the main thread alone."""
+
+    only_observes = True
+
+    def __init__(self, method: str, epoch: int) -> None:
+        self.method, self.epoch = method, epoch
+
+    def press(self, training: Any, method: str) -> None:
+        """Count a press if it is time."""
+        if (method, training.epoch) == (self.method, self.epoch):
+            training.steps.engine.exchange.interruption.count += 1
+
+    def on_epoch_begin(self, training: Any) -> None:
+        self.press(training, "begin")
+
+    def on_epoch_end(self, training: Any) -> None:
+        self.press(training, "end")
+
+
+@pytest.mark.parametrize(("method", "epoch", "recorded"), [("begin", 2, 2), ("end", 0, 1), ("begin", 0, 0)])
+@pytest.mark.parametrize("pressed", [0, 1, 2])
+def test_ctrl_c_in_one_rank_ends_all_ranks_at_the_same_step(
+    pressed: int, method: str, epoch: int, recorded: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.safetensors"
+
+    def rank(comm: ThreadComm) -> tuple[str, str, int]:
+        net = make()
+        callbacks = [Checkpoint(path, resume=True), *([PressCtrlC(method, epoch)] if comm.rank == pressed else [])]
+        trained(Workers(comm, shard_rows=10), net, epochs=5, callbacks=callbacks)
+        return digest(net), net.history.stopped, net.history.epochs
+
+    found = run_ranks(3, rank)
+    assert len(set(found)) == 1
+    assert found[0][1:] == (f"interrupted in epoch {epoch}", recorded)
+    assert found[0][0] == trained(Workers(None, shard_rows=10), epochs=recorded) if recorded else True
+    resumed = run_ranks(
+        2, lambda comm: trained(Workers(comm, shard_rows=10), epochs=5, callbacks=[Checkpoint(path, resume=True)])
+    )
+    assert resumed == [trained(Workers(None, shard_rows=10), epochs=5)] * 2
+
+
 def test_ranks_that_see_different_files_are_refused(tmp_path: Path) -> None:
     trained(Workers(shard_rows=10), epochs=2, callbacks=[Checkpoint(tmp_path / "0", resume=True)])
     found = run_ranks(

@@ -4,6 +4,8 @@ The first Ctrl-C ends the training.  It stops steps at once, and waits for the e
 be left half done, such as a callback.  The second one raises ``KeyboardInterrupt`` at once, also in a
 callback; it waits only while parameters are copied back.  Ctrl-C reaches the main thread alone, so a training
 in another thread has no handler.
+
+If several processes train one network, Ctrl-C in one of them ends all at the same step.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import enum
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -36,10 +38,14 @@ class Interruption:
         How often Ctrl-C was pressed.
     effect : Effect
         When the next Ctrl-C takes effect.
+    total : callable
+        Returns the number of times that Ctrl-C was pressed in all processes, given that in this one.  If it is set, all
+        processes check at the same places, and nothing else raises KeyboardInterrupt at the first Ctrl-C.
     """
 
     def __init__(self) -> None:
         self.count, self.effect = 0, Effect.LATER
+        self.total: Callable[[int], int] | None = None
         self.previous: Any = None
 
     def __enter__(self) -> Interruption:
@@ -60,8 +66,8 @@ class Interruption:
             raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if Ctrl-C was pressed."""
-        if self.count:
+        """Raise KeyboardInterrupt if Ctrl-C was pressed, in this process or in another of the training."""
+        if self.count if self.total is None else self.total(self.count):
             raise KeyboardInterrupt
 
     @contextmanager
@@ -70,7 +76,8 @@ class Interruption:
         before = self.effect
         try:
             self.check()
-            self.effect = effect
+            is_shared = self.total is not None and effect is Effect.AT_ONCE
+            self.effect = Effect.LATER if is_shared else effect
             yield
             self.effect = before
             self.check()

@@ -114,7 +114,8 @@ class Batches:
 
     def rows_of(self, start: int, stop: int) -> Rows:
         """Return the rows of consecutive batches: all rows if they are shuffled, else the batches' rows alone."""
-        return self.rows if self.shuffle else self.rows.take(slice(start, stop))
+        has_all = self.shuffle or stop - start == len(self.rows.X)  # one object, which JAX copies to its device once
+        return self.rows if has_all else self.rows.take(slice(start, stop))
 
     def position(self) -> Position:
         """Return the state of the random draws, which ``go_to`` can restore."""

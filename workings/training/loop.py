@@ -46,6 +46,7 @@ def run(training: Training) -> History:
         If Ctrl-C is pressed twice; the network is at the end of a recorded epoch then, too.
     """
     with Interruption() as interruption:
+        training.share(interruption)
         try:
             completed(run_until_end(training, interruption))
         except KeyboardInterrupt:  # a second Ctrl-C in a callback

@@ -22,6 +22,7 @@ from workings.model.targets import Targets
 from workings.optimizers import LBFGS, Part
 from workings.program.program import Program
 from workings.support.arrays import Array, Features
+from workings.support.interruption import Interruption
 from workings.training import divergence
 from workings.training.background import BackgroundThread
 from workings.training.batches import Batches, Position, State, batch_bounds
@@ -325,6 +326,11 @@ class Training:
             self.steps.engine.check_equal([content], what)
 
     # -- called by the loop ------------------------------------------------------------------
+
+    def share(self, interruption: Interruption) -> None:
+        """Let Ctrl-C in one process of a communicator end the training in all."""
+        if self.recipe.workers is not None and isinstance(self.steps.engine, ParallelEngine):
+            self.steps.engine.share(interruption)
 
     def accept(self, block: Block) -> None:
         """Take over the state after a block of epochs, and add its columns to the history."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from workings.errors import InputError, WorkersError, WorkingsError, count_of, first_line
 from workings.support.arrays import Array, Values
+from workings.support.interruption import Interruption
 from workings.training.parallel.exact_sums import ExactSum
 from workings.training.parallel.parallel_settings import Workers, is_client, is_communicator, rank_and_size
 from workings.training.parallel.row_files import RowsInFile
@@ -102,6 +103,7 @@ class CommunicatorExchange:
     def __init__(self, comm: interfaces.Communicator, job: Job, data: Rows | RowsInFile) -> None:
         self.comm, self.job, self.data = comm, job, data
         self.rank, self.size = rank_and_size(comm)
+        self.interruption = Interruption()  # counts how often Ctrl-C was pressed
 
     @property
     def name(self) -> str:
@@ -125,10 +127,18 @@ class CommunicatorExchange:
         return [self.summed(all_losses).astype(own[0].dtype)]
 
     def added_up(self, own: Contribution) -> Contribution:
-        """Return the sum of the contributions of all processes."""
-        numbers = self.summed(np.append(own.objectives.ravel(), own.total.bound))
-        total = ExactSum(self.summed(own.total.parts), float(numbers[-1]))
-        return Contribution(total, numbers[:-1].reshape(own.objectives.shape))
+        """Return the sum of the contributions of all processes; after Ctrl-C in one, raise KeyboardInterrupt in all."""
+        *objectives, bound, presses = self.summed(
+            np.append(own.objectives.ravel(), [own.total.bound, self.interruption.count])
+        )
+        if presses:
+            raise KeyboardInterrupt
+        total = ExactSum(self.summed(own.total.parts), float(bound))
+        return Contribution(total, np.reshape(objectives, own.objectives.shape))
+
+    def total(self, number: int) -> int:
+        """Return the sum of a number over all processes."""
+        return int(self.summed(np.array([float(number)]))[0])
 
     def summed(self, array: Array) -> Array:
         """Return the sum of an array over all processes."""

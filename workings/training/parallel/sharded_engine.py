@@ -25,6 +25,7 @@ from workings.optimizers import Part
 from workings.program.program import Program
 from workings.program.step import step_program, update_program
 from workings.support.arrays import Array, Values
+from workings.support.interruption import Interruption
 from workings.support.sparse import SparseRows
 from workings.training.batches import Batches
 from workings.training.parallel.checks import check_additive, check_network
@@ -106,6 +107,12 @@ class ParallelEngine:
             for one in content:
                 crc = zlib.crc32(one.tobytes() if isinstance(one, np.ndarray) else repr(one).encode(), crc)
             self.exchange.check_equal(crc & CHECKSUM, what)
+
+    def share(self, interruption: Interruption) -> None:
+        """Let Ctrl-C in one process of a communicator end the training in all, at the same step."""
+        if isinstance(self.exchange, Communicator):
+            self.exchange.interruption = interruption
+            interruption.total = self.exchange.total
 
     # -- cutting -----------------------------------------------------------------------------
 
