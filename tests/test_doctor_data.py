@@ -124,6 +124,21 @@ def test_a_code_for_missing_values_is_found_and_replaced(code):
     assert found(standardized(X), y) == ["missing-value-code"]
 
 
+@pytest.mark.parametrize("code", [-999.0, 9999.0, 99999.0, 1e7])
+def test_a_code_among_the_targets_is_found_and_its_rows_are_left_out(code):
+    X, y = plane()
+    y[RNG.permutation(len(y))[:8]] = code
+    network = Network([Dense(4, "tanh"), Dense(1)], loss=SquaredError(), seed=0)
+    (finding,) = network.diagnose(X, y).findings
+    assert finding.name == "missing-value-code"
+    assert f"the target is {code:.6g} in 8 of 200 rows" in finding.measured
+    names = {"X": X, "y": y}
+    exec(finding.change, names)
+    assert names["X"].shape == (192, X.shape[1])
+    assert np.abs(names["y"]).max() < 20
+    assert "missing-value-code" not in found(X, np.round(np.abs(plane()[1])))
+
+
 def test_sizes_that_double_hold_no_code():
     (X, y), rng = blobs(), np.random.default_rng(0)
     for base, power in ((64, 9), (2, 20), (1000, 5)):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workings.checks.comparison import as_trained, gain_of, with_targets
-from workings.checks.data import MOST_NEIGHBOURS, cross_validated_linear, neighbours
+from workings.checks.data import MOST_NEIGHBOURS, code_among_targets, cross_validated_linear, neighbours
 from workings.checks.evidence import Case, label_numbers
 from workings.checks.findings import Finding, make_finding
 from workings.checks.label_noise import check_label_noise
@@ -79,6 +79,18 @@ def check_missing_codes(case: Case) -> Iterator[Finding]:
             f"missing = np.isclose(X[:, {j}], {code!r})\n"
             f"X = np.column_stack([X, missing])  # a column that tells where the value is missing\n"
             f"X[missing, {j}] = np.median(X[~missing, {j}])",
+        )
+        return
+    code = code_among_targets(case)
+    if code is not None:
+        targets = case.y[:, 0].astype(np.float64)
+        is_code = targets == code
+        rest = targets[~is_code]
+        yield make_finding(
+            "missing-value-code",
+            f"the target is {code:.6g} in {is_code.sum():,} of {len(targets):,} rows; the other targets lie between "
+            f"{rest.min():.4g} and {rest.max():.4g}.",
+            f"known = ~np.isclose(np.ravel(y), {code!r})\nX, y = X[known], y[known]  # rows with a known target",
         )
 
 
