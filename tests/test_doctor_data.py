@@ -124,6 +124,21 @@ def test_a_code_for_missing_values_is_found_and_replaced(code):
     assert found(standardized(X), y) == ["missing-value-code"]
 
 
+@pytest.mark.parametrize("code", [-999.0, 9999.0, 99999.0, 1e7])
+def test_a_code_among_the_targets_is_found_and_its_rows_are_left_out(code):
+    X, y = plane()
+    y[RNG.permutation(len(y))[:8]] = code
+    network = Network([Dense(4, "tanh"), Dense(1)], loss=SquaredError(), seed=0)
+    (finding,) = network.diagnose(X, y).findings
+    assert finding.name == "missing-value-code"
+    assert f"the target is {code:.6g} in 8 of 200 rows" in finding.measured
+    names = {"X": X, "y": y}
+    exec(finding.change, names)
+    assert names["X"].shape == (192, X.shape[1])
+    assert np.abs(names["y"]).max() < 20
+    assert "missing-value-code" not in found(X, np.round(np.abs(plane()[1])))
+
+
 def test_sizes_that_double_hold_no_code():
     (X, y), rng = blobs(), np.random.default_rng(0)
     for base, power in ((64, 9), (2, 20), (1000, 5)):
@@ -187,13 +202,22 @@ def test_repeated_rows_are_found_unless_their_values_repeat_by_chance():
     assert (names["y"] == y).all()
     survey = RNG.integers(1, 4, (300, 4)).astype(float)
     assert found(survey, RNG.integers(0, 2, 300)) == []
+    nearly = X[twice] + 1e-5 * np.random.default_rng(0).normal(size=(230, X.shape[1]))
+    (finding,) = check_contents(case_of(nearly, y[twice]))
+    assert finding.name == "duplicated-rows"
+    assert "nearly equal" in finding.measured
+    names = {"np": np, "X": nearly, "y": y[twice]}
+    exec(finding.change, names)
+    assert 195 <= len(names["X"]) <= 205
+    prices = np.column_stack([survey[:, :2], np.exp(RNG.normal(size=300)), RNG.normal(size=300)])
+    assert found(prices, RNG.normal(size=300)) == []
     xor = np.tile([[0.0, 0], [0, 1], [1, 0], [1, 1]], (50, 1))
     assert found(xor, (xor.sum(axis=1) == 1).astype(int)) == []
 
 
 def test_class_numbers_as_targets_are_found():
     X, y = blobs()
-    for targets in (y.astype(float), y + 1.0, standardized(y[:, None].astype(float))[:, 0]):
+    for targets in (y.astype(float), y + 1.0, y - 1.0, standardized(y[:, None].astype(float))[:, 0]):
         (finding,) = check_contents(case_of(X, targets))
         assert finding.name == "classes-as-numbers"
         assert "Dense(3)], loss=CrossEntropy()" in finding.change
@@ -256,6 +280,11 @@ def test_codes_beside_few_other_values_are_found():
         assert missing_code(np.r_[sizes, [code] * 8]) == code
     assert missing_code(np.r_[20.0 * sizes, [99.0] * 8]) is None
     assert missing_code(np.repeat([1.0, 99.0], 20)) is None
+    ages = RNG.permutation(np.arange(18.0, 81).repeat(4))
+    assert missing_code(np.r_[ages, [99.0] * 8]) == 99
+    assert missing_code(np.r_[ages, [999.0] * 8]) == 999
+    assert missing_code(np.r_[RNG.permutation(np.arange(18.0, 98).repeat(4)), [99.0] * 8]) is None
+    assert missing_code(np.r_[[10.0, 20, 40, 60, 75] * 8, np.arange(11.0, 40), [99.0] * 4]) is None
 
 
 def test_a_leak_beside_a_row_number_is_found():

@@ -25,7 +25,7 @@ from workings.checks.doctor import checks_for, prepared_rows
 from workings.checks.evidence import Case
 from workings.checks.findings import KINDS, make_finding, most_urgent_first
 from workings.checks.known_training import known_training
-from workings.checks.split import check_split
+from workings.checks.split import check_split, on_another_scale
 from workings.checks.training_progress import check_still_falling
 from workings.checks.unusual_settings import check_settings
 from workings.datasets import digits, moons, spirals
@@ -95,6 +95,46 @@ def test_validation_rows_on_another_scale_are_found(data, wrong):
     assert split_findings(data(200, 0), (wrong(X), y)) == ("validation-scale",)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda X: X * [1, 2.54, 2.54, 1],
+        np.sign,
+        lambda X: np.column_stack([X[:, :3], np.zeros(len(X))]),
+        lambda X: (X - X.min(axis=0)) / np.ptp(X, axis=0),
+    ],
+    ids=["inches", "signs", "a constant", "from 0 to 1"],
+)
+def test_validation_rows_that_were_prepared_in_another_way_are_found(wrong):
+    X, y = table(150, 1)
+    assert split_findings(table(200, 0), (wrong(X), y)) == ("validation-scale",)
+
+
+def test_heavy_tails_are_no_other_scale():
+    for seed in range(40):
+        a, b = np.split(np.exp(2 * np.random.default_rng(seed).normal(size=250)), [200])
+        assert not on_another_scale(a, b)
+
+
+@pytest.mark.parametrize("numbers", [[1, 2, 0], [1, 0, 2], [2, 1, 0], [2, 0, 1]])
+def test_classes_that_are_numbered_in_another_order_are_found(numbers):
+    X, y = classes(80, 1)
+    assert "validation-targets" in split_findings(classes(200, 0), (X, np.array(numbers)[y]))
+
+
+def test_other_targets_do_not_look_like_another_order_of_the_columns():
+    Z, z = table(80, 1)
+    for targets in ((z - z.min()) / np.ptp(z), 40 * z, z - 9):
+        assert split_findings(table(200, 0), (Z, targets)) == ("validation-targets",)
+
+
+def test_exchanged_halves_of_many_columns_are_found():
+    (X, y), (Z, z) = table(300, 0), table(120, 1)
+    rng = np.random.default_rng(5)
+    X, Z = np.column_stack([X, rng.normal(size=(300, 12))]), np.column_stack([Z, rng.normal(size=(120, 12))])
+    assert split_findings((X, y), (np.roll(Z, 8, axis=1), z)) == ("validation-columns",)
+
+
 @pytest.mark.parametrize("order", [[3, 2, 1, 0], [1, 0, 2, 3], [1, 2, 3, 0], [2, 1, 0, 3]])
 def test_columns_in_another_order_are_found(order):
     X, y = table(80, 1)
@@ -119,6 +159,7 @@ def test_rows_in_both_sets_are_found():
     Z, z = table(80, 1)
     assert split_findings((X, y), (np.vstack([Z, X[:20]]), np.concatenate([z, y[:20]]))) == ("shared-rows",)
     assert split_findings((X, y), (X, y)) == ("shared-rows",)
+    assert split_findings((X, y), (X + 1e-5 * np.random.default_rng(0).normal(size=X.shape), y)) == ("shared-rows",)
     grid = np.random.default_rng(0).integers(0, 3, (300, 3)).astype(float)
     assert (
         split_findings((grid[:200], (grid.sum(axis=1) > 2)[:200] * 1), (grid[200:], (grid.sum(axis=1) > 2)[200:] * 1))

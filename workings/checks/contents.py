@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from workings.checks.comparison import as_trained, gain_of, with_targets
-from workings.checks.data import MOST_NEIGHBOURS, cross_validated_linear, neighbours
+from workings.checks.data import MOST_NEIGHBOURS, code_among_targets, cross_validated_linear, neighbours
 from workings.checks.evidence import Case, label_numbers
 from workings.checks.findings import Finding, make_finding
 from workings.checks.label_noise import check_label_noise
@@ -23,6 +23,7 @@ from workings.checks.measures import (
     identifiers,
     label_copies,
     missing_code,
+    near_copies,
     repeated_rows,
     unit_columns,
     wraps_around,
@@ -78,6 +79,18 @@ def check_missing_codes(case: Case) -> Iterator[Finding]:
             f"missing = np.isclose(X[:, {j}], {code!r})\n"
             f"X = np.column_stack([X, missing])  # a column that tells where the value is missing\n"
             f"X[missing, {j}] = np.median(X[~missing, {j}])",
+        )
+        return
+    code = code_among_targets(case)
+    if code is not None:
+        targets = case.y[:, 0].astype(np.float64)
+        is_code = targets == code
+        rest = targets[~is_code]
+        yield make_finding(
+            "missing-value-code",
+            f"the target is {code:.6g} in {is_code.sum():,} of {len(targets):,} rows; the other targets lie between "
+            f"{rest.min():.4g} and {rest.max():.4g}.",
+            f"known = ~np.isclose(np.ravel(y), {code!r})\nX, y = X[known], y[known]  # rows with a known target",
         )
 
 
@@ -188,6 +201,16 @@ def check_duplicates(case: Case) -> Iterator[Finding]:
             "kept = np.sort(np.unique(np.column_stack([X, np.asarray(y).reshape(len(X), -1)]), axis=0, "
             "return_index=True)[1])\nX, y = X[kept], y[kept]  # before the validation rows are split off",
         )
+        return
+    near, searched = near_copies((case.X.astype(np.float64), case.y))
+    if near > REPEATED * searched:
+        yield make_finding(
+            "duplicated-rows",
+            f"for {near:,} of {searched:,} rows, another row with the same target is nearly equal: 100 times nearer "
+            f"than the next nearest.",
+            "kept = np.sort(np.unique(np.round(X / (X.std(axis=0) + 1e-12), 2), axis=0, return_index=True)[1])\n"
+            "X, y = X[kept], y[kept]  # before the validation rows are split off",
+        )
 
 
 def has_few_values(X: Array) -> bool:
@@ -203,7 +226,7 @@ def check_numbers_of_classes(case: Case) -> Iterator[Finding]:
     values, counts = np.unique(case.y, return_counts=True)
     gaps = np.diff(values.astype(np.float64))
     is_even = len(values) > 2 and np.ptp(gaps) < 1e-3 * gaps.min()
-    is_range = bool((values == np.arange(len(values)) + values[0]).all()) and values[0] in (0, 1)
+    is_range = bool((values == np.arange(len(values)) + values[0]).all()) and values[0] in (-1, 0, 1)
     is_scaled = bool((values != np.round(values)).any())
     if not is_even or len(values) > MOST_NUMBERS or counts.mean() < ROWS_PER_NUMBER or not (is_range or is_scaled):
         return

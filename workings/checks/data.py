@@ -12,7 +12,7 @@ import numpy as np
 from workings.checks.comparison import with_balanced_weights
 from workings.checks.evidence import FOLDS, Case, label_numbers, rms, trained_without_hidden
 from workings.checks.findings import Finding, make_finding
-from workings.checks.measures import correlation
+from workings.checks.measures import correlation, missing_code
 from workings.checks.suggested_code import Code
 from workings.model.model import Model
 from workings.regularizers import L2
@@ -100,7 +100,8 @@ def check_target_scale(case: Case) -> Iterator[Finding]:
     """Check that numeric targets have about mean 0 and standard deviation 1."""
     if not case.network.loss.takes_any_number:
         return
-    y = case.y.astype(np.float64)
+    y, code = case.y.astype(np.float64), code_among_targets(case)
+    y = y if code is None else y[y[:, 0] != code]  # a code for missing values is another finding
     size = float(rms(y))
     if size > LARGEST_TARGET:
         yield make_finding(
@@ -110,6 +111,13 @@ def check_target_scale(case: Case) -> Iterator[Finding]:
             "mean_y, spread_y = y.mean(axis=0), y.std(axis=0) + 1e-12\n"
             "y = standard(y, mean_y, spread_y)  # validation too; undo with original(predicted, mean_y, spread_y)",
         )
+
+
+def code_among_targets(case: Case) -> float | None:
+    """Return the number that seems to stand for a missing target, such as -999; None if there is none."""
+    if case.has_labels or not case.network.loss.takes_any_number or case.y.shape[1] > 1:
+        return None
+    return missing_code(case.y[:, 0].astype(np.float64))
 
 
 def check_class_balance(case: Case) -> Iterator[Finding]:

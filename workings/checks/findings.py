@@ -33,7 +33,7 @@ class Kind:
     explained_by: tuple[str, ...] = ()
 
 
-DATA = ("unscaled-inputs", "unscaled-targets")
+DATA = ("missing-value-code", "unscaled-inputs", "unscaled-targets")
 CODE = ("wrong-gradient", "wrong-shape", "wrong-shares", "overflow", "uphill-update", "frozen-parameter")
 START = ("equal-units", "weights-too-large", "weights-too-small", "dead-units", "vanishing-gradient", "no-bend",
          "second-link", "output-range")  # fmt: skip
@@ -99,10 +99,11 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind("unscaled-targets", "problem", "likely",
          "The first errors are as large as the targets, so the first steps are too long and the output has far to go."),
     Kind("skewed-targets", "advice", "likely",
-         "The squared error mostly follows the few large targets; the many small ones hardly count."),
+         "The squared error mostly follows the few large targets; the many small ones hardly count.",
+         ("missing-value-code",)),
     Kind("label-noise", "advice", "possible",
          "If labels are wrong, a network that is trained long enough memorizes them, and the score on such rows says "
-         "little.", ("missing-value-code", "integer-overflow", *CAUSES)),
+         "little.", ("integer-overflow", *CAUSES)),
     Kind("class-imbalance", "advice", "certain",
          "If one class is rare, a network that never predicts it is still right most of the time."),
     Kind("sorted-rows", "problem", "certain",
@@ -110,7 +111,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     Kind("unrelated-labels", "advice", "possible",
          "Neither similar rows, nor a linear model, nor this network predicts the targets of other rows better than by "
          "chance. Are X and y in the same order?",
-         ("sorted-rows", "class-imbalance")),
+         ("sorted-rows", "class-imbalance", "missing-value-code")),
     # the validation rows
     Kind("validation-columns", "problem", "likely",
          "The network takes a validation column in another position for another quantity."),
@@ -173,7 +174,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
     # how it is trained
     Kind("learning-rate-too-large", "problem", "likely",
          "Steps this long overshoot: the objective rises where shorter steps lower it.",
-         ("unscaled-inputs", "unscaled-targets", "uphill-update", "wrong-gradient", "weights-too-large", "overflow",
+         (*DATA, "uphill-update", "wrong-gradient", "weights-too-large", "overflow",
           "strong-regularizer", "large-momentum", "small-batches", "strong-dropout")),
     Kind("edge-of-stability", "problem", "certain",
          "Gradient descent converges only where the largest curvature is below 2 / lr. Here the objective oscillates "
@@ -191,7 +192,7 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (
           "large-eps", "warm-up-unfinished")),
     Kind("not-finite", "problem", "certain",
          "A number overflowed, and everything computed from it is NaN or infinite.",
-         ("overflow", "learning-rate-too-large", "unscaled-inputs", "unscaled-targets", "weights-too-large",
+         ("overflow", "learning-rate-too-large", *DATA, "weights-too-large",
           "uphill-update", "wrong-gradient")),
     Kind("strong-regularizer", "problem", "likely",
          "The penalty outweighs the loss, so training makes the weights small instead of the predictions right.",

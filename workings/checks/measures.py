@@ -28,6 +28,9 @@ FEWEST_VALUES, LARGE = 10, 100  # distinct other values, if the code is not a ne
 # largest value is one range away from the others.
 FAR, FAR_FOR_CODES, VERY_FAR = 1.5, 0.5, 20.0  # the last: for a large code beside few other values
 BEYOND_GAPS = 3.0  # distance to the other values, divided by the largest gap between these
+FAR_BEYOND_GAPS = 0.25  # for codes so far beyond the gaps: 99 beside ages up to 80
+NEAR = 0.01  # distance to the nearest row, divided by that to the second nearest; by chance less than once in 100 rows
+MOST_QUERIES, MOST_SEARCHED = 500, 20_000  # rows whose nearest rows are searched, and rows among which
 BYTE = 256  # the number of values of an 8-bit integer
 
 
@@ -148,10 +151,12 @@ def missing_code(column: Array) -> float | None:
             continue
         if len(np.unique(rest)) < (1 if is_large_code else FEWEST_VALUES):
             continue
-        if code not in CODES and gap < BEYOND_GAPS * np.diff(np.unique(rest)).max():
+        is_beyond_gaps = gap >= BEYOND_GAPS * np.diff(np.unique(rest)).max(initial=0)
+        if code not in CODES and not is_beyond_gaps:
             continue  # in a skewed column, such as sizes that double, the largest value is far from the next
         sole_negative = code in CODES and code < 0 <= rest.min() and bool((rest == np.round(rest)).all() or gap > 1)
-        if gap > (FAR_FOR_CODES if code in CODES else FAR) * spread or sole_negative:
+        far_for_code = FAR_BEYOND_GAPS if is_beyond_gaps else FAR_FOR_CODES
+        if gap > (far_for_code if code in CODES else FAR) * spread or sole_negative:
             return code
     return None
 
@@ -201,6 +206,36 @@ def repeated_rows(X: Array, y: Array) -> tuple[int, int]:
     mixed = np.column_stack([rng.permutation(column) for column in both.T])
     found, by_chance = (len(rows) - len(np.unique(row_keys(rows))) for rows in (both, mixed))
     return found, by_chance
+
+
+def near_copies(rows: tuple[Array, Array], others: tuple[Array, Array] | None = None) -> tuple[int, int]:
+    """Return how many rows are nearly another row with the same target, and how many were searched for one.
+
+    The nearest row is then far nearer than the second nearest.  ``others`` are the rows to search; by default, the
+    rows themselves.  Equal rows do not count.
+
+    >>> X, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60)
+    >>> near_copies((np.vstack([X, X[:10] + 1e-5]), np.concatenate([y, y[:10]])))
+    (20, 70)
+    >>> near_copies((X, y))
+    (0, 60)
+    """
+    X, y = rows
+    searched, targets = (known[:MOST_SEARCHED] for known in others or rows)
+    if len(searched) < FEWEST_ROWS:
+        return 0, 0
+    scale = np.where(np.ptp(searched, axis=0) > 0, searched.std(axis=0), 1)
+    chosen = np.random.default_rng(0).permutation(min(len(X), MOST_SEARCHED))[:MOST_QUERIES]
+    points, all_points = X[chosen] / scale, searched / scale
+    far = (points**2).sum(axis=1)[:, None] + (all_points**2).sum(axis=1) - 2 * points @ all_points.T
+    if others is None:
+        far[np.arange(len(chosen)), chosen] = np.inf
+    first = np.argpartition(far, 1, axis=1)[:, :2]
+    exact = np.sqrt(((all_points[first] - points[:, None]) ** 2).sum(axis=2))
+    order = exact.argsort(axis=1)
+    one, two = np.take_along_axis(exact, order, axis=1).T
+    same = (targets[first[np.arange(len(chosen)), order[:, 0]]] == y[chosen]).reshape(len(chosen), -1).all(axis=1)
+    return int((same & (one > 0) & (one < NEAR * two)).sum()), len(chosen)
 
 
 def nearest_rows(X: Array, k: int) -> Array:

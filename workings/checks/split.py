@@ -11,7 +11,7 @@ import numpy as np
 
 from workings.checks.evidence import Case, copied, label_numbers, row_losses, score_of
 from workings.checks.findings import Finding, make_finding
-from workings.checks.measures import repeated_rows, row_keys, unit_columns
+from workings.checks.measures import near_copies, repeated_rows, row_keys, unit_columns
 from workings.model.model import Model
 from workings.support.arrays import Array
 from workings.training.rows import Rows
@@ -34,8 +34,14 @@ BETTER = 0.6  # times the validation loss, with the columns in another order
 # chance once in twenty cases.
 BEST_OF_MANY = 3.5
 GOOD, NO_BETTER = 0.5, 0.0  # of the way from a constant prediction to a perfect one: training and validation rows
+RENAMED = 0.7  # of the training accuracy, which the validation rows must have with other class numbers
 WAS_GOOD = 0.9  # of the constant prediction's loss, for the lowest validation loss
-MOST_SWAPS = 12  # columns up to which single swaps are tried
+# Ratio of the standard deviations and of the distances of the quartiles; rows; standard errors of the first ratio, and
+# how often the values are mixed to measure these.
+WIDER, FEWEST_FOR_WIDTH, FAR_BEYOND_CHANCE, MIXED = 2.0, 40, 5.0, 100
+MOST_SWAPS, MOST_ROTATIONS = 20, 100  # columns up to which single swaps, and all rotations, are tried
+NEARLY_EQUAL = 0.05  # share of validation rows that are nearly training rows
+SEVERAL = 0.5  # of the columns that have another distribution, if no single one is on another scale
 LEVELS = np.linspace(0.02, 0.98, 25)  # quantiles that describe a column
 
 
@@ -85,6 +91,15 @@ def check_common_rows(case: Case, held: Rows) -> Iterator[Finding]:
             f"{by_chance:,} would be.",
             held_out_code(case),
         )
+        return
+    near, searched = near_copies((np.asarray(held.X, dtype=np.float64), held.y), (case.X.astype(np.float64), case.y))
+    if near > NEARLY_EQUAL * searched:
+        yield make_finding(
+            "shared-rows",
+            f"{near:,} of {searched:,} validation rows are nearly a training row with the same target: 100 times "
+            f"nearer than the next nearest.",
+            held_out_code(case),
+        )
 
 
 def distance(a: Array, b: Array) -> float:
@@ -119,24 +134,64 @@ def without_extremes(values: Array) -> Array:
 
 
 def on_another_scale(a: Array, b: Array) -> bool:
-    """Whether two samples differ, and mostly in their scale or their mean."""
+    """Whether two samples differ, and mostly in their scale or their mean; or the second is constant."""
     if not np.ptp(a) or not np.ptp(b):
-        return False
+        return bool(np.ptp(a)) and is_different(a, b)
     a_bulk, b_bulk = without_extremes(a), without_extremes(b)
     ratio = b_bulk.std() / a_bulk.std()
     shift = abs(b_bulk.mean() - a_bulk.mean()) / max(a_bulk.std(), b_bulk.std())
     if max(ratio, 1 / ratio, 1 + shift) < OTHER_SCALE:
         return False
-    return (is_different(a, b) or max(ratio, 1 / ratio) > 2 * OTHER_SCALE) and distance(a, rescaled(a, b)) < ALIKE
+    return (is_different(a, b) or is_wider(a, b)) and distance(a, rescaled(a, b)) < ALIKE
+
+
+def is_wider(a: Array, b: Array) -> bool:
+    """Whether the standard deviations of two samples have another ratio than by chance, and a large one.
+
+    Chance is measured with the values mixed, because it depends on the tails of the distribution.
+    """
+    ratio = log_ratio(a, b)
+    if abs(ratio) < np.log(2 * OTHER_SCALE) and not has_wider_quartiles(a, b, ratio):
+        return False
+    rng, both = np.random.default_rng(0), np.concatenate([a - np.median(a), b - np.median(b)])
+    mixed = [rng.permutation(both) for _ in range(MIXED)]
+    chance = np.std([log_ratio(values[: len(a)], values[len(a) :]) for values in mixed])
+    return bool(abs(ratio) > FAR_BEYOND_CHANCE * chance)
+
+
+def has_wider_quartiles(a: Array, b: Array, ratio: float) -> bool:
+    """Whether both the standard deviations and the distances of the quartiles have a ratio above 2, or below 1/2."""
+    own, theirs = (float(np.ptp(np.quantile(x, (0.25, 0.75)))) for x in (a, b))
+    if min(len(a), len(b)) < FEWEST_FOR_WIDTH or min(own, theirs) == 0:
+        return False
+    by_quartiles = float(np.log(theirs / own))
+    return min(abs(ratio), abs(by_quartiles)) > np.log(WIDER) and (ratio > 0) == (by_quartiles > 0)
+
+
+def log_ratio(a: Array, b: Array) -> float:
+    """Return the logarithm of the ratio of two standard deviations, without extreme values."""
+    return float(np.log(without_extremes(b).std() / without_extremes(a).std()))
 
 
 def check_scale(case: Case, held: Rows) -> Iterator[Finding]:
     """Check for columns whose validation rows are on another scale."""
     X, Z = case.X.astype(np.float64), np.asarray(held.X, dtype=np.float64)
     other = [j for j in range(X.shape[1]) if on_another_scale(X[:, j], Z[:, j])]
-    if not other or is_reordered(case, held):
+    different = [j for j in range(X.shape[1]) if is_different(X[:, j], Z[:, j])]
+    if is_reordered(case, held):
         return
-    j = max(other, key=lambda k: abs(np.log(Z[:, k].std() / X[:, k].std())) + abs(Z[:, k].mean() - X[:, k].mean()))
+    if not other and len(different) > max(SEVERAL * X.shape[1], 1):
+        yield make_finding(
+            "validation-scale",
+            f"{len(different)} of {X.shape[1]} columns have another distribution in the validation rows, so these were "
+            f"prepared in another way, or come from elsewhere. Column {different[0]} has the quartiles "
+            f"{quartiles(X[:, different[0]])} in the training rows, and {quartiles(Z[:, different[0]])} in these.",
+            held_out_code(case),
+        )
+    if not other:
+        return
+    widths = np.maximum(Z.std(axis=0), 1e-300) / np.maximum(X.std(axis=0), 1e-300)
+    j = max(other, key=lambda k: abs(np.log(widths[k])) + abs(Z[:, k].mean() - X[:, k].mean()))
     yield make_finding(
         "validation-scale",
         f"in {len(other)} of {X.shape[1]} columns the validation rows are on another scale. Column {j} has mean "
@@ -144,6 +199,16 @@ def check_scale(case: Case, held: Rows) -> Iterator[Finding]:
         f"validation rows, {Z[:, j].mean():.4g} and {Z[:, j].std():.4g}.",
         held_out_code(case),
     )
+
+
+def quartiles(values: Array) -> str:
+    """Write the quartiles of some values.
+
+    >>> quartiles(np.arange(5.0))
+    '1, 2 and 3'
+    """
+    low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
+    return f"{low:.4g}, {middle:.4g} and {high:.4g}"
 
 
 def check_column_order(case: Case, held: Rows) -> Iterator[Finding]:
@@ -174,6 +239,8 @@ def better_order(case: Case, held: Rows) -> list[int] | None:
     columns = case.X.shape[1]
     if case.network.is_fresh or columns < 2 or len(held.X) < max(FEWEST_FOR_ORDER, 2 * columns):
         return None  # of few rows, some order of many columns fits by chance
+    if any(check_targets(case, held)):
+        return None  # the network's losses say nothing with other targets
     network = copied(case.network)
     before = case.loss_of(network, held)
     own_loss = case.loss_of(network)
@@ -184,7 +251,8 @@ def better_order(case: Case, held: Rows) -> list[int] | None:
         return case.loss_of(network, held._replace(X=np.asarray(held.X)[:, order]))
 
     own = list(range(columns))
-    tried = [own[::-1], matched(case, held), own[1:] + own[:1], own[-1:] + own[:-1]]
+    rotations = range(1, columns) if columns <= MOST_ROTATIONS else (1, columns - 1)
+    tried = [own[::-1], matched(case, held), *(own[k:] + own[:k] for k in rotations)]
     best: list[int] = min(tried, key=loss)
     if columns <= MOST_SWAPS:
         best = min(best, swapped(own, loss), swapped(best, loss), key=loss)
@@ -249,6 +317,8 @@ def check_targets(case: Case, held: Rows) -> Iterator[Finding]:
                 f"{other[k]:.0%} of the validation rows.",
                 held_out_code(case),
             )
+        else:
+            yield from check_class_numbers(case, held)
     elif not case.has_labels:
         for a, b in zip(case.y.T.astype(np.float64), held.y.T.astype(np.float64), strict=True):
             if is_different(a, b) or on_another_scale(a, b):
@@ -259,6 +329,32 @@ def check_targets(case: Case, held: Rows) -> Iterator[Finding]:
                     held_out_code(case),
                 )
                 return
+
+
+def check_class_numbers(case: Case, held: Rows) -> Iterator[Finding]:
+    """Check whether the validation targets number the classes in another order.
+
+    Then the network gives most validation rows of a class one other class, and another one for each class.
+    """
+    if case.network.is_fresh or len(held.X) < FEWEST_FOR_ORDER or held.y.shape[1] == 1:
+        return
+    network = copied(case.network)
+    true, found = label_numbers(held.y), label_numbers(network.measure(held.X, held.y, None)[1])
+    counts = np.zeros((held.y.shape[1],) * 2)
+    np.add.at(counts, (true, found), 1)
+    usual, present = counts.argmax(axis=1), np.unique(true)
+    before, after = float((found == true).mean()), float((found == usual[true]).mean())
+    moved = [k for k in present if usual[k] != k]
+    train = score_of(network, case.rows)
+    if not moved or len(set(usual[present])) < len(present) or after < max(2 * before, RENAMED * train, GOOD):
+        return
+    shown = ", ".join(f"{usual[k]} for {k}" for k in moved[:5]) + (", …" if len(moved) > 5 else "")
+    yield make_finding(
+        "validation-targets",
+        f"the accuracy is {train:.3f} on the training rows and {before:.3f} on the validation rows. With other class "
+        f"numbers ({shown}, in sorted order) it would be {after:.3f} there.",
+        held_out_code(case),
+    )
 
 
 def check_held_out_baseline(case: Case, held: Rows) -> Iterator[Finding]:

@@ -110,7 +110,7 @@ class ParallelEngine:
 
     def share(self, interruption: Interruption) -> None:
         """Let Ctrl-C in one process of a communicator end the training in all, at the same step."""
-        if isinstance(self.exchange, Communicator):
+        if isinstance(self.exchange, CommunicatorExchange):
             self.exchange.interruption = interruption
             interruption.total = self.exchange.total
 
