@@ -469,7 +469,7 @@ def test_labels(labels: list[Any], loss: str) -> None:
 
 
 def test_more_rows_than_are_measured_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workings.model.prediction.CHUNK", 1024)
+    monkeypatch.setattr("workings.model.chunks.CHUNK", 1024)
     text = compare([Dense(3, "tanh"), Dense(2)], X=np.tile(X, (3, 1)), y=np.tile(Y, 3), optimizer=SGD(0.1), epochs=2)
     assert "64 rows at a time" in text
 

@@ -37,7 +37,7 @@ PROMISES: dict[str, tuple[tuple[str, ...], str]] = {
     "saved models come back": (("files", "exports"), "back|again|agree|bits"),
     "damaged and hostile files are refused": (("hostile_files", "files", "tables", "datasets"),
                                               "damaged|cut_short|flipped|refused|absurd|odd|wires|hostile|of_any_kind"),
-    "errors are our own and teach": (("bad_input", "ranges", "network", "columns"), ""),
+    "errors are of `workings.errors` and say what to change": (("bad_input", "ranges", "network", "columns"), ""),
     "gradients are right": (("gradients", "mathematics"), ""),
     "agreement with PyTorch": (("torch",), ""),
     "translated code trains the same": (("translate",), ""),
