@@ -4,8 +4,8 @@ Changed files are those that differ from the main branch; on the main branch its
 For each of them, these tests run, and always ``tests/test_architecture.py``:
 
 - a test file or a Markdown page: itself,
-- a module: its doctests, the test files named after it or its folder, and those of ``TESTS``; without any, those that
-  import it.
+- a module: its doctests, the test files named after it or its folder, and those that ``TESTS`` lists for it.  If there
+  are none, the test files that import it.
 
 When the time is up, the remaining tests are skipped and counted; ``make test`` runs everything.  The time begins when
 the tests are collected.

@@ -351,7 +351,7 @@ class Layer(CheckedKeywords):
         return (*self.statistics, *self.fixed)
 
     def initializers_for(self, n_in: int) -> Mapping[str, Initializer]:
-        """Return the initializers of arrays by letter, for those that ``start`` draws with one."""
+        """Return the initializer of each array, by its letter; arrays that ``start`` makes in another way have none."""
         return {}
 
     @property

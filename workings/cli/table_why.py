@@ -94,7 +94,7 @@ def why_lines(
         background, others = X, "the rows of the table"
     else:
         background = columns.features(*known.drawn(columns, BACKGROUND, np.random.default_rng(0)))
-        others = "training rows, with the values of each column drawn by themselves"
+        others = "training rows, with each column drawn independently"
     head, lines = contribution_table(predictor, preprocessing, x, background, frame, row - 1)
     predicted = predictor.predict(x[None])
     shown = predicted[0] if preprocessing.classes else f"{preprocessing.untransform_target(predicted)[0]:.6g}"

@@ -37,7 +37,7 @@ def merged(networks: Sequence[Model]) -> Model:
     """Return one network that predicts the mean of the networks' outputs before the loss's function.
 
     For numbers with ``SquaredError``, that is the mean of the predicted numbers; for classes, the softmax of the mean
-    of the scores z.  ``ClipPredictions`` clips the mean; so do ``Exp`` and ``Interpolation`` act on the mean.
+    of the scores z.  ``ClipPredictions``, ``Exp`` and ``Interpolation`` act on the mean.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ class DataSets:
         return [*known, *of_user]
 
     def usual_settings(self, given: Settings, asked: JsonObject) -> Settings:
-        """Return settings with the usual noise, features and loss of their data, except for what was asked for."""
+        """Return settings with their data set's defaults for noise, features and loss, unless these were asked for."""
         kind = GENERATED.get(given.data)
         if kind is not None and "noise" not in asked:
             given = replace(given, noise=kind.noise)

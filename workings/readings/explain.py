@@ -110,29 +110,7 @@ def explain(
 ) -> Explanation | Influence:
     """Explain one training step: every equation in words, with its shapes and its numbers.
 
-    Parameters
-    ----------
-    X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
-        The rows of the step; a few rows are easiest to read.
-    optimizer : optimizer or None
-        Also explain its update. If ``net.step`` has been called with the same optimizer, its state is used.
-    row : int or None
-        The row to write out term by term: by default the first; with ``why``, the row that contributes most.
-    unit : int
-        The unit of each layer to write out; the last unit of layers that have fewer.
-    sample_weight : array of shape (n,) or None
-    why : str or None
-        One entry of a parameter, ``"W1[0,2]"``: explain how it affects the objective, path by path.
-
-    Returns
-    -------
-    Explanation, or Influence with ``why``
-        The network is not changed, except that it is built if necessary.
-
-    Raises
-    ------
-    InputError
-        For rows, units or names that do not exist.
+    Parameters, results and errors are those of :meth:`workings.Network.explain`.
 
     Examples
     --------

@@ -26,7 +26,7 @@ POINTS = 101  # of the quantile transform
 
 @dataclass(frozen=True)
 class LogTransform(CheckedKeywords):
-    """The logarithm of a positive target, standardized; ``mean`` and ``std`` are those of the logarithms.
+    """Take the logarithm of a positive target, then standardize it by the ``mean`` and ``std`` of the logarithms.
 
     >>> transform = LogTransform.of(np.array([1.0, np.e, np.e**2]))
     >>> transform.apply(np.array([np.e, np.e**2])).round(4), transform.inverse

@@ -75,7 +75,7 @@ class Group:
     loops: tuple[Loop, ...]
     members: list[LoopedOperation] = field(default_factory=list)
     is_large_product: bool = False
-    is_flat: bool = False  # whether one loop runs over all entries of matrices, as over those of a vector
+    is_flat: bool = False  # whether a matrix is treated as a vector of all its entries, in one loop
 
     @property
     def names(self) -> set[str]:

@@ -75,7 +75,7 @@ def common_kind(kinds: Sequence[str]) -> str:
 
 
 ONE = integer(1)
-# What LLVM is told of loops.  Without the first, it copies the body of each loop that it cannot vectorize eight times.
+# Metadata of loops for LLVM.  Without the first, a loop that LLVM cannot vectorize gets eight copies of its body.
 NOT_UNROLLED = '!{!"llvm.loop.unroll.runtime.disable"}'  # unless the number of iterations is a constant
 NOT_VECTORIZED = '!{!"llvm.loop.vectorize.enable", i1 false}'
 
