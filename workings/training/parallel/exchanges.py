@@ -64,7 +64,7 @@ class Exchange(Protocol):
         """Run rounds one after the other, and return the progress after them."""
         ...
 
-    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+    def losses(self, values: dict[str, Array], pieces: Sequence[Array | slice]) -> list[Array]:
         """Return the losses of the training rows, piece by piece."""
         ...
 
@@ -89,7 +89,7 @@ class ThisProcess:
             progress = advance(self.job, progress, one.inputs, found)
         return progress
 
-    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+    def losses(self, values: dict[str, Array], pieces: Sequence[Array | slice]) -> list[Array]:
         """Return the losses of the training rows, piece by piece."""
         return losses_of(self.job, values, self.data, pieces)
 
@@ -118,12 +118,13 @@ class CommunicatorExchange:
             progress = advance(self.job, progress, one.inputs, self.added_up(found))
         return progress
 
-    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+    def losses(self, values: dict[str, Array], pieces: Sequence[Array | slice]) -> list[Array]:
         """Return the losses of the training rows, piece by piece."""
         own = losses_of(self.job, values, self.data, pieces[self.rank :: self.size] or pieces[:1])
-        all_losses = np.zeros((pieces[-1].stop, *own[0].shape[1:]))
-        for piece, found in zip(pieces[self.rank :: self.size], own, strict=False):
-            all_losses[piece] = found
+        ends = np.cumsum([length_of(piece) for piece in pieces])
+        all_losses = np.zeros((ends[-1], *own[0].shape[1:]))
+        for end, found in zip(ends[self.rank :: self.size], own, strict=False):
+            all_losses[end - len(found) : end] = found
         return [self.summed(all_losses).astype(own[0].dtype)]
 
     def added_up(self, own: Contribution) -> Contribution:
@@ -156,6 +157,11 @@ class CommunicatorExchange:
             )
 
 
+def length_of(piece: Array | slice) -> int:
+    """Return the number of rows of a piece."""
+    return piece.stop - piece.start if isinstance(piece, slice) else len(piece)
+
+
 class ExecutorExchange:
     """Submits the shards of each round to an executor, and makes the step in this process."""
 
@@ -174,7 +180,7 @@ class ExecutorExchange:
             progress = advance(self.job, progress, one.inputs, *found)
         return progress
 
-    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+    def losses(self, values: dict[str, Array], pieces: Sequence[Array | slice]) -> list[Array]:
         """Return the losses of the training rows, piece by piece."""
         sent = pieces if self.in_file else [self.data.take(piece) for piece in pieces]
         return [loss for losses in self.results(losses_of, values, sent) for loss in losses]
@@ -250,11 +256,11 @@ class ClientExchange:
             progress = self.with_retries(self.run_once, progress, rounds[first : first + ROUNDS_AT_A_TIME])
         return progress
 
-    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+    def losses(self, values: dict[str, Array], pieces: Sequence[Array | slice]) -> list[Array]:
         """Return the losses of the training rows, piece by piece."""
         return self.with_retries(self.losses_once, values, pieces)
 
-    def losses_once(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+    def losses_once(self, values: dict[str, Array], pieces: Sequence[Array | slice]) -> list[Array]:
         """Submit tasks for the losses, and gather the results."""
         workers, sent = self.workers(), [self.client.scatter(one, **self.is_broadcast) for one in (self.job, values)]
         futures = [
