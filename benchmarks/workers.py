@@ -31,7 +31,7 @@ from workings import SGD, Callback, Dense, Network, Workers
 from workings.training.parallel import shard_tasks
 from workings.training.parallel.sharded_engine import gradient_job
 
-SIZES, BATCH, SHARD, EPOCHS, STEPS = (784, 512, 512, 10), 1024, 256, 8, 4
+SIZES, BATCH, SHARD, EPOCHS, STEPS = (784, 512, 512, 10), 1024, 256, 5, 16
 ROUNDS = 3
 NETWORK_RATE = 1.25e9  # bytes per second of a link with 10 Gbit/s, for the model
 NETWORK_DELAY = 50e-6  # seconds until a message arrives, for the model
@@ -97,7 +97,7 @@ def alone(count: int) -> dict[str, float]:
     bounds, one = np.array([[0, SHARD]]), np.ones(1)
     shard = shard_tasks.Shard(0, slice(0, SHARD), bounds, 0.25, one, [0.01], 1, {})
     found = shard_tasks.contribution(job, values, data, [shard], (1, 1))
-    inputs, progress = {"n": SHARD, "lr": 0.01, "t": 1}, shard_tasks.Progress(values, [])
+    inputs, progress = {"n": SHARD, "lr": 0.01, "t": 1}, shard_tasks.StepResults(values, [])
     parts = {
         "shard": least(lambda: shard_tasks.contribution(job, values, data, [shard], (1, 1))),
         "update": least(lambda: shard_tasks.advance(job, progress, inputs, found)),

@@ -304,6 +304,31 @@ def test_workers_open_files_themselves(kind: str, sources: dict[str, Any]) -> No
         assert trained(workers, sample_weight=1 + X[:, 0] ** 2) == wanted
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"validation": 0.2},
+        {"sample_weight": np.arange(150) % 3},
+        {"validation": 0.3, "sample_weight": np.arange(150) % 4, "running_loss": True},
+        {"class_weight": {0: 0, 1: 1}, "validation": (X, y)},
+    ],
+    ids=["share", "weight 0", "share and weight 0", "class of weight 0"],
+)
+def test_workers_find_the_training_rows_in_the_file(settings: dict[str, Any], sources: dict[str, Any]) -> None:
+    wanted = trained(Workers(shard_rows=10), **settings)
+    for kind in ("npz", "npy"):
+        for engine in (None, LossyClient(4), ThreadPoolExecutor(2)):
+            assert trained(Workers(engine, shard_rows=10, data=sources[kind]), **settings) == wanted
+
+    def of_paths(comm: Any) -> str:
+        net = make()
+        how = {"optimizer": Adam(0.01), "epochs": 3, "batch_size": 64, "workers": Workers(comm, shard_rows=10)}
+        net.fit(*map(str, sources["npy"]), **how, **settings)
+        return digest(net)
+
+    assert run_ranks(2, of_paths) == [wanted] * 2
+
+
 @pytest.mark.parametrize("kind", ["npz", "npy", "parquet", "folder"])
 def test_paths_as_X_and_y_are_opened_by_workers(kind: str, sources: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
@@ -328,8 +353,10 @@ def test_paths_as_X_and_y_are_opened_by_workers(kind: str, sources: dict[str, An
 
 
 def test_files_with_other_rows_are_refused(sources: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"rows.npz has 150 rows, but there are 120 training rows"):
-        trained(Workers(data=sources["npz"]), validation=0.2)
+    np.savez(tmp_path / "fewer.npz", X=X[:100], y=y[:100])
+    for settings in ({}, {"validation": 0.2}, {"sample_weight": np.arange(150.0)}):
+        with pytest.raises(InputError, match=r"fewer.npz has 100 rows of X and 100 of y, and fit was given others"):
+            trained(Workers(data=tmp_path / "fewer.npz"), **settings)
     np.save(tmp_path / "X.npy", X[::-1])
     with pytest.raises(InputError, match=r"X\.npy has other rows"):
         trained(Workers(data=sources["npy"]))

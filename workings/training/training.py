@@ -160,7 +160,7 @@ class Training:
         """Return what runs the steps: an engine in this process, or workers."""
         parts, workers = (self.network, optimizer, self.batches), self.recipe.workers
         if workers is not None:
-            return parallel_steps(*parts, self.data.targets, workers, epochs=self.epochs, engine=engine)
+            return parallel_steps(*parts, self.data, workers, epochs=self.epochs, engine=engine)
         return make_steps(
             *parts,
             self.evaluation,

@@ -33,11 +33,14 @@ class TrainingData:
         The validation set.
     targets : Targets
         The model's targets, with the labels of the training set.
+    numbers : int array or None
+        The numbers of the training set's rows among the given rows; None if it has all of them.
     """
 
     rows: Rows
     validation: Rows | None
     targets: Targets
+    numbers: Array | None = None
 
     @property
     def has_streams(self) -> bool:
@@ -73,12 +76,18 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
         model.targets.check_variety(y)
     features, encoded, w = model.prepare(X, y, recipe.sample_weight)
     targets = model.targets.learn(y)
-    rows = rows_with_weight(Rows(features, encoded, combined_weights(w, recipe.class_weight, encoded, targets)))
+    rows = Rows(features, encoded, combined_weights(w, recipe.class_weight, encoded, targets))
+    numbers = numbers_with_weight(rows)
+    rows = rows if numbers is None else rows.take(numbers)
     if is_given(recipe):
         validation = given_validation(model, targets, *recipe.validation, is_sparse=is_sparse(rows))
+    elif recipe.validation is None:
+        validation = None
     else:
-        rows, validation = split(rows, recipe.validation, model, targets)
-    return TrainingData(rows, validation, targets)
+        kept, held_out = split(rows, recipe.validation, model, targets)
+        rows, validation = rows.take(kept), rows.take(held_out)._replace(w=None)
+        numbers = kept if numbers is None else numbers[kept]
+    return TrainingData(rows, validation, targets, numbers)
 
 
 def opened_files(model: Model, X: Features, y: Features, recipe: Recipe) -> tuple[Features, Features]:
@@ -100,13 +109,13 @@ def is_given(recipe: Recipe) -> bool:
     return isinstance(recipe.validation, tuple) and len(recipe.validation) == 2
 
 
-def rows_with_weight(rows: Rows) -> Rows:
-    """Return the rows with a weight above 0."""
-    if rows.w is None:
-        return rows
+def numbers_with_weight(rows: Rows) -> Array | None:
+    """Return the numbers of the rows with a weight above 0; None if all rows have one."""
+    if rows.w is None or rows.w.all():
+        return None
     if not rows.w.any():
         raise InputError("Every row has weight 0: give some rows a weight above 0.")
-    return rows.take(rows.w[:, 0] > 0)
+    return np.flatnonzero(rows.w[:, 0] > 0)
 
 
 def is_sparse(rows: Rows) -> bool:
@@ -130,19 +139,22 @@ def given_validation(model: Model, targets: Targets, X: ArrayLike, y: ArrayLike,
         raise InputError(f"In the validation data, {error}") from error
 
 
-def split(rows: Rows, share: object, model: Model, targets: Targets) -> tuple[Rows, Rows | None]:
-    """Split off a random share of the rows as the validation set, with the model's random generator.
+def split(rows: Rows, share: object, model: Model, targets: Targets) -> tuple[Array, Array]:
+    """Draw a random share of the rows for validation, with the model's random generator.
 
     If each row has one label, the share is drawn from the rows of each label.
+
+    Returns
+    -------
+    int array, int array
+        The numbers of the rows to train on, in their order, and of the rows to validate on.
     """
-    if share is None:
-        return rows, None
     n = len(rows.X)
     held_out = check_share(share, n, "" if rows.w is None else " with a weight above 0")
     order = model.rng.permutation(n)
     if isinstance(targets, LabelTargets):
         order = stratified(order, targets.label_numbers(rows.y), held_out)
-    return rows.take(np.sort(order[held_out:])), rows.take(order[:held_out])._replace(w=None)
+    return np.sort(order[held_out:]), order[:held_out]
 
 
 def stratified(order: Array, labels: Array, rows: int) -> Array:

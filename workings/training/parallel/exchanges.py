@@ -64,7 +64,7 @@ class Exchange(Protocol):
         """Run rounds one after the other, and return the progress after them."""
         ...
 
-    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+    def losses(self, values: dict[str, Array], pieces: Sequence[Array | slice]) -> list[Array]:
         """Return the losses of the training rows, piece by piece."""
         ...
 
@@ -89,7 +89,7 @@ class ThisProcess:
             progress = advance(self.job, progress, one.inputs, found)
         return progress
 
-    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+    def losses(self, values: dict[str, Array], pieces: Sequence[Array | slice]) -> list[Array]:
         """Return the losses of the training rows, piece by piece."""
         return losses_of(self.job, values, self.data, pieces)
 
@@ -118,12 +118,13 @@ class CommunicatorExchange:
             progress = advance(self.job, progress, one.inputs, self.added_up(found))
         return progress
 
-    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+    def losses(self, values: dict[str, Array], pieces: Sequence[Array | slice]) -> list[Array]:
         """Return the losses of the training rows, piece by piece."""
         own = losses_of(self.job, values, self.data, pieces[self.rank :: self.size] or pieces[:1])
-        all_losses = np.zeros((pieces[-1].stop, *own[0].shape[1:]))
-        for piece, found in zip(pieces[self.rank :: self.size], own, strict=False):
-            all_losses[piece] = found
+        ends = np.cumsum([length_of(piece) for piece in pieces])
+        all_losses = np.zeros((ends[-1], *own[0].shape[1:]))
+        for end, found in zip(ends[self.rank :: self.size], own, strict=False):
+            all_losses[end - len(found) : end] = found
         return [self.summed(all_losses).astype(own[0].dtype)]
 
     def added_up(self, own: Contribution) -> Contribution:
@@ -156,6 +157,11 @@ class CommunicatorExchange:
             )
 
 
+def length_of(piece: Array | slice) -> int:
+    """Return the number of rows of a piece."""
+    return piece.stop - piece.start if isinstance(piece, slice) else len(piece)
+
+
 class ExecutorExchange:
     """Submits the shards of each round to an executor, and makes the step in this process."""
 
@@ -174,7 +180,7 @@ class ExecutorExchange:
             progress = advance(self.job, progress, one.inputs, *found)
         return progress
 
-    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+    def losses(self, values: dict[str, Array], pieces: Sequence[Array | slice]) -> list[Array]:
         """Return the losses of the training rows, piece by piece."""
         sent = pieces if self.in_file else [self.data.take(piece) for piece in pieces]
         return [loss for losses in self.results(losses_of, values, sent) for loss in losses]
@@ -229,8 +235,9 @@ def split(shards: Sequence[T], count: int) -> list[Sequence[T]]:
 class ClientExchange:
     """Submits several rounds at once to a client that takes futures as arguments, such as Dask's.
 
-    The parameters go from worker to worker.  If a worker is lost, the scheduler repeats its tasks elsewhere.  If data
-    are lost with it, the rounds are submitted again.
+    Each of up to four workers makes every step itself, so that only sums go between them.  With more, one worker makes
+    the steps, and the parameters go to the others.  If a worker is lost, the scheduler repeats its tasks elsewhere.  If
+    data are lost with it, the rounds are submitted again.
     """
 
     def __init__(self, client: interfaces.Client, job: Job, data: Rows | RowsInFile) -> None:
@@ -250,11 +257,11 @@ class ClientExchange:
             progress = self.with_retries(self.run_once, progress, rounds[first : first + ROUNDS_AT_A_TIME])
         return progress
 
-    def losses(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+    def losses(self, values: dict[str, Array], pieces: Sequence[Array | slice]) -> list[Array]:
         """Return the losses of the training rows, piece by piece."""
         return self.with_retries(self.losses_once, values, pieces)
 
-    def losses_once(self, values: dict[str, Array], pieces: Sequence[slice]) -> list[Array]:
+    def losses_once(self, values: dict[str, Array], pieces: Sequence[Array | slice]) -> list[Array]:
         """Submit tasks for the losses, and gather the results."""
         workers, sent = self.workers(), [self.client.scatter(one, **self.is_broadcast) for one in (self.job, values)]
         futures = [
@@ -280,21 +287,28 @@ class ClientExchange:
     def run_once(self, progress: StepResults, rounds: Sequence[Round]) -> StepResults:
         """Submit the tasks of all rounds, and gather the last result."""
         workers, data = self.workers(), self.scattered_data()
-        state, job = self.client.scatter(progress), self.client.scatter(self.job, **self.is_broadcast)
+        state, job = (self.client.scatter(one, **self.is_broadcast) for one in (progress, self.job))
         names = [name for name in self.job.steps.carried if name in progress.values]
-        has_more = len(names) < len(progress.values)  # the optimizer's state stays on the first worker
+        has_more = len(names) < len(progress.values)
+        states = [state] * (len(workers) if 0 < len(workers) <= FAN_IN else 1)  # each of few workers makes the steps
         for one in rounds:
-            values = self.submit(0, workers, parameters_of, state, names) if has_more else state
-            groups = split(one.shards, len(workers) or len(one.shards))
+            values = states
+            if len(states) < len(workers) and has_more:  # the optimizer's state stays on the first worker
+                values = [self.submit(0, workers, parameters_of, states[0], names)]
             found = [
-                self.submit(place, workers, contribution_alone, job, values, data, group, one.shape)
-                for place, group in enumerate(groups)
+                self.submit(
+                    place, workers, contribution_alone, job, values[place % len(values)], data, group, one.shape
+                )
+                for place, group in enumerate(split(one.shards, len(workers) or len(one.shards)))
             ]
             while len(found) > FAN_IN:  # a tree, so that no worker receives too many sums
                 parts = range(0, len(found), FAN_IN)
                 found = [self.submit(place, workers, added, *found[place : place + FAN_IN]) for place in parts]
-            state = self.submit(0, workers, advance, job, state, one.inputs, *found)
-        result: StepResults = self.client.gather(state)
+            states = [
+                self.submit(place, workers, advance, job, before, one.inputs, *found)
+                for place, before in enumerate(states)
+            ]
+        result: StepResults = self.client.gather(states[0])
         return result
 
     def scattered_data(self) -> object:

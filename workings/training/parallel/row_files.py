@@ -55,8 +55,15 @@ class RowsInFile:
         rows = np.asarray(X[chosen])
         return Rows(as_features(rows, self.dtype, self.n_in), self.targets.encode(np.asarray(y[chosen]), self.dtype))
 
-    def check(self, rows: Rows) -> None:
+    def check(self, rows: Rows, numbers: Array | None = None) -> None:
         """Check that the file has the given rows, on a sample of them.
+
+        Parameters
+        ----------
+        rows : Rows
+            The rows of the training set.
+        numbers : int array or None
+            The numbers of these rows in the file; None if they are all its rows.
 
         Raises
         ------
@@ -67,13 +74,13 @@ class RowsInFile:
         """
         X, y = self.arrays()
         name, n = Path(self.source[0]).name, len(rows.X)
-        if not len(X) == len(y) == n:
+        if not (len(X) == len(y) == n if numbers is None else len(X) == len(y) > numbers[-1]):
             raise InputError(
-                f"{name} has {len(X):,} rows, but there are {n:,} training rows: workers need all rows of the file. "
-                "Give validation rows as (X, y), and leave rows of weight 0 out of the file."
+                f"{name} has {len(X):,} rows of X and {len(y):,} of y, and fit was given others: give it all rows of "
+                "the file."
             )
         sample = np.unique(np.linspace(0, n - 1, 50).astype(int))
-        ours, theirs = rows.take(sample), self.take(sample)
+        ours, theirs = rows.take(sample), self.take(sample if numbers is None else numbers[sample])
         if not (np.array_equal(ours.X, theirs.X) and np.array_equal(ours.y, theirs.y)):
             raise InputError(f"{name} has other rows than X and y: give fit the rows of the file, in their order.")
 

@@ -144,9 +144,9 @@ class Contribution(NamedTuple):
 
 
 def losses_of(
-    job: Job, values: Mapping[str, Array], data: RowSource | None, pieces: Sequence[Rows | slice]
+    job: Job, values: Mapping[str, Array], data: RowSource | None, pieces: Sequence[Rows | Array | slice]
 ) -> list[Array]:
-    """Return the losses of some rows, piece by piece; a piece is a slice of the rows, or the rows themselves."""
+    """Return the losses of some rows, piece by piece; a piece is which rows, or the rows themselves."""
     run = loss_runner(job, threading.get_ident())
     found = [taken(piece, data) for piece in pieces]
     return [run({**values, "X": rows.X, "y": rows.y, "n": len(rows.y)})[0] for rows in found]

@@ -20,7 +20,6 @@ from workings.engines.contract import Stretch
 from workings.engines.jax import JaxEngine
 from workings.errors import NotCompilableError, count_of
 from workings.model.model import Model
-from workings.model.targets import Targets
 from workings.optimizers import Part
 from workings.program.program import Program
 from workings.program.step import step_program, update_program
@@ -35,6 +34,7 @@ from workings.training.parallel.row_files import RowsInFile
 from workings.training.parallel.shard_tasks import Job, Shard, StepResults
 from workings.training.rows import Rows
 from workings.training.step_runners import Steps, example
+from workings.training.training_data import TrainingData
 
 MOST_PIECES = 4096  # of all rows, when their losses are computed
 CHECKSUM = 0xFFFFF  # 20 bits, whose squares are added exactly
@@ -46,10 +46,8 @@ class ParallelEngine:
     Parameters
     ----------
     model : Model
-    rows : Rows
-        The training set.
-    targets : Targets
-        The encoder of the targets.
+    data : TrainingData
+        The training set, and the encoder of the targets.
     job : Job
         What all tasks share.
     workers : Workers
@@ -58,14 +56,18 @@ class ParallelEngine:
 
     name = "parallel"
 
-    def __init__(self, model: Model, rows: Rows, targets: Targets, job: Job, workers: Workers) -> None:
+    numbers: Array | None = None  # of the training rows in the file; None if it has no others
+
+    def __init__(self, model: Model, data: TrainingData, job: Job, workers: Workers) -> None:
+        rows = data.rows
         self.model, self.rows, self.job, self.settings = model, rows, job, workers
-        data: Rows | RowsInFile = Rows(rows.X, rows.y)
+        source: Rows | RowsInFile = Rows(rows.X, rows.y)
         if workers.data is not None:
             encoding = "" if model.preprocessing is None else json.dumps(model.preprocessing)
-            data = RowsInFile(workers.data, targets, model.n_in or 1, model.dtype.name, encoding)
-            data.check(rows)
-        self.exchange = exchange_for(workers, job, data)
+            source = RowsInFile(workers.data, data.targets, model.n_in or 1, model.dtype.name, encoding)
+            source.check(rows, data.numbers)
+            self.numbers = data.numbers
+        self.exchange = exchange_for(workers, job, source)
         if isinstance(self.exchange, CommunicatorExchange):
             about = (repr(workers), str(job.steps), str(job.update), rows.fingerprint())
             self.check_equal(about, "their data, network or settings")
@@ -87,7 +89,7 @@ class ParallelEngine:
         """Return the objective J on all training rows, from the losses that the workers compute."""
         n, w = len(self.rows.X), self.rows.w
         size = max(self.settings.shard_rows, n // MOST_PIECES)
-        pieces = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+        pieces = [self.in_source(slice(start, min(start + size, n))) for start in range(0, n, size)]
         now = {name: values[name] for name in (*self.model.parameters, *self.model.statistics)}
         losses = np.concatenate(self.exchange.losses(now, pieces))
         _, whole = self.model.runner(("J", w is not None, True), lambda: self.model.measuring(w is not None, True))
@@ -175,8 +177,12 @@ class ParallelEngine:
         positions = parts[0] if len(parts) == 1 else np.concatenate([np.arange(p.start, p.stop) for p in parts])
         where = positions if stretch.order is None else stretch.order[positions]
         if has_all(stretch, self.rows):
-            return where
+            return self.in_source(where)
         return Rows(stretch.X, stretch.y).take(where)
+
+    def in_source(self, where: Array | slice) -> Array | slice:
+        """Return where some rows of the training set are in the source of the workers."""
+        return where if self.numbers is None else self.numbers[where]
 
     def weight(self, stretch: Stretch, parts: Sequence[slice], whole: Sequence[slice]) -> float:
         """Return the factor of a shard: its share of the rows or of their weights; 1 if the loss is a sum."""
@@ -205,7 +211,7 @@ def at_positions(array: Array, order: Array | None, parts: Sequence[slice]) -> A
 
 
 def parallel_steps(
-    model: Model, optimizer: Part, batches: Batches, targets: Targets, workers: Workers, *, epochs: int, engine: str
+    model: Model, optimizer: Part, batches: Batches, data: TrainingData, workers: Workers, *, epochs: int, engine: str
 ) -> Steps:
     """Write the program of a step, and choose the engine that workers run.
 
@@ -239,7 +245,7 @@ def parallel_steps(
     job = replace(job, engine=name)
     if not is_local:
         check_additive(job, model, batches)
-    made = ParallelEngine(model, batches.rows, targets, job, workers)
+    made = ParallelEngine(model, data, job, workers)
     how = f"{count_of(shards, 'shard')} of {count_of(rows, 'row')} in each batch, computed by {made.exchange.name}"
     how += f", averaged after {workers.local_steps} steps" if is_local else ""
     return Steps(program, made, f"{name} ({why}), {how}")
