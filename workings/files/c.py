@@ -43,6 +43,12 @@ from workings.support.escaping import in_comment
 from workings.tables.columns import CategoryColumn, Columns, columns_in
 from workings.version import __version__
 
+CLONES = """\
+/* Compiled for processors with fused multiplication and addition, too; which is taken is decided at run time. */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__FMA__) && !defined(__clang__) && __GNUC__ >= 6
+__attribute__((target_clones("fma", "default")))
+#endif
+"""
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O2")
 TEST_ROWS = 10
 LEVELS = 127  # largest magnitude of a quantized weight
@@ -273,7 +279,7 @@ class CProgram:
         names = {"X": "X", "p": "p"}
         loops = CLoopWriter(program, {"X": ("n", n_in)}, fixed, self.real, parts, self.matrices, ("p",), names)
         lines = with_index([*body, *loops.lines()], {"X": n_in, "p": network.n_out})
-        return function(next(iter(self.prototypes)), lines)
+        return CLONES + function(next(iter(self.prototypes)), lines)
 
     def input_lines(self, parts: CDefinitions) -> list[str]:
         """Return the lines that encode a table's columns as X; empty without a table."""

@@ -75,6 +75,7 @@ C_CHARACTERS = [  # each byte in a string literal; a ? could begin a trigraph
     chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}" for byte in range(256)
 ]
 C_CHARACTERS[ord('"')], C_CHARACTERS[ord("\\")] = '\\"', "\\\\"
+FEWEST_BY_COLUMNS = 8  # columns of a matrix that are computed side by side
 OF_BYTES = """\
 /* The large arrays are written as their bytes, which compilers read faster than numbers. */
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -203,6 +204,8 @@ class CLoopWriter:
         lengths = "".join(f"[{operation.dims[axis]}]" for axis in out)
         place = target + "".join(f"[{LETTERS[axis]}]" for axis in out)
         lines = [] if operation.target in self.results else [f"{self.real} {target}{lengths};"]
+        if self.is_by_columns(operation):
+            return lines + self.by_columns(operation, place)
         body = self.body(operation, place)
         if lines and not out and len(body) == 1:
             return [f"{self.real} {body[0]}"]
@@ -221,6 +224,27 @@ class CLoopWriter:
             ]
         return body
 
+    def is_by_columns(self, operation: Operation) -> bool:
+        """Whether an operation multiplies a row by a matrix with enough columns to compute them side by side."""
+        out, over, tree = self.axes(operation, operation.out), self.axes(operation, operation.over), operation.tree
+        if not operation.is_product or not isinstance(tree, Apply) or len(out) != 1 or len(over) != 1:
+            return False
+        matrix = tree.args[1]
+        is_in_order = isinstance(matrix, Leaf) and self.axes(operation, matrix.axes) == [*over, *out]
+        columns = operation.dims[out[0]]
+        return is_in_order and isinstance(columns, int) and columns >= FEWEST_BY_COLUMNS
+
+    def by_columns(self, operation: Operation, place: str) -> list[str]:
+        """Return the loops of a row times a matrix: the terms of all columns, one row of the matrix after the other.
+
+        Each sum has its terms in the same order as in a loop of its own.  Compilers compute several columns at once.
+        """
+        tree, scale = self.without_scale(operation)
+        out, over = self.axes(operation, operation.out), self.axes(operation, operation.over)
+        term = self.accumulation(place, tree, self.text(tree, operation), operation)
+        lines = [*self.in_loops(operation, out, [f"{place} = 0;"]), *self.in_loops(operation, [*over, *out], [term])]
+        return [*lines, *self.in_loops(operation, out, [f"{place} = {place}{scale};"])] if scale else lines
+
     def body(self, operation: Operation, place: str) -> list[str]:
         """Return the lines that compute one entry of the result."""
         tree, scale = self.without_scale(operation)
@@ -229,13 +253,13 @@ class CLoopWriter:
             return [f"{place} = {bare(value)};"]
         over = self.axes(operation, operation.over)
         if operation.kind == "sum":
-            lines = self.in_loops(operation, over, [self.accumulation(tree, value, operation)])
+            lines = self.in_loops(operation, over, [self.accumulation("sum", tree, value, operation)])
             return [f"{self.real} sum = 0;", *lines, f"{place} = sum{scale};"]
         called = self.helper("maximum")
         lines = self.in_loops(operation, over, [f"most = {called}(most, {bare(value)});"])
         return [f"{self.real} most = -INFINITY;", *lines, f"{place} = most;"]
 
-    def accumulation(self, tree: Tree, value: str, operation: Operation) -> str:
+    def accumulation(self, place: str, tree: Tree, value: str, operation: Operation) -> str:
         """Return the statement that adds one term to a sum.
 
         In single precision a product uses a fused multiply-add, like the BLAS behind NumPy, so that both
@@ -243,8 +267,8 @@ class CLoopWriter:
         """
         if self.real == "float" and operation.is_product and isinstance(tree, Apply):
             left, right = (bare(self.text(arg, operation)) for arg in tree.args)
-            return f"sum = fmaf({left}, {right}, sum);"
-        return f"sum += {bare(value)};"
+            return f"{place} = fmaf({left}, {right}, {place});"
+        return f"{place} += {bare(value)};"
 
     def without_scale(self, operation: Operation) -> tuple[Tree, str]:
         """Factor the column scale of a quantized matrix out of the sum of a product."""

@@ -76,7 +76,7 @@ class MeanOutputs:
         z = self.compiled(rows, engine) if engine != "reference" else None
         if z is None:
             run = first.runner((self.z, "reference"), lambda: Runner(self.program, [self.z], "scores"))
-            z = [in_chunks(run, arrays_of(network), FEW_ROWS, X=rows)[0] for network in self.networks]
+            z = np.stack([in_chunks(run, arrays_of(network), FEW_ROWS, X=rows)[0] for network in self.networks])
         rest = first.runner((self.z, "rest"), lambda: Runner(self.rest, ["p"], "outputs"))
         (p,) = rest({**first.statistics, self.z: np.mean(z, axis=0)})
         return np.asarray(p)
@@ -102,8 +102,8 @@ class MeanOutputs:
         first = self.networks[0]
         self.compiled(np.zeros((FEWEST_COMPILED, first.n_in or 1), first.dtype), "compiled")
 
-    def compiled(self, rows: Array, engine: str) -> list[Array] | None:
-        """Return the z of each network from compiled code, or None if it does not pay off."""
+    def compiled(self, rows: Array, engine: str) -> Array | None:
+        """Return the z of all networks from compiled code, or None if it does not pay off."""
         first = self.networks[0]
         name, _ = choose(engine, self.program, first.parameters, len(self.networks) * len(rows), 1)
         if name == "compiled":
@@ -117,21 +117,27 @@ class MeanOutputs:
                 return self.run(rows)
         return None
 
-    def run(self, rows: Array) -> list[Array]:
-        """Return the z of each network from compiled code."""
+    def run(self, rows: Array) -> Array:
+        """Return the z of all networks, of shape (networks, n, n_out), from compiled code: a step for each network."""
         first = self.networks[0]
-        compiled = first.runner((self.z, "compiled"), lambda: CompiledEngine(self.program, (self.z,)))
-        found = [np.empty((len(rows), first.n_out), first.dtype) for _ in self.networks]
-        for part in pieces(len(rows)):
-            of_part = [z[part] for z in found]
-            stretches = [self.stretch(rows[part], z) for z in of_part]
-            compiled.run_many(stretches, [arrays_of(network) for network in self.networks])
-        return found
+        compiled = first.runner((self.z, "compiled"), lambda: CompiledEngine(self.program, (self.z,), by_step=True))
+        found = [self.run_part(compiled, rows[part]) for part in pieces(len(rows))]
+        return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
 
-    def stretch(self, rows: Array, z: Array) -> Stretch:
-        """Return a step that computes z for some rows; the same machine code serves any number of rows."""
-        outputs, n = {self.z: z[None]}, len(rows)
-        return Stretch(rows, z, [(0, n)], [0.0], 1, outputs=outputs, batch_sizes=(max(n, MANY_ROWS),))
+    def run_part(self, compiled: CompiledEngine, rows: Array) -> Array:
+        """Return the z of all networks for some rows; the same machine code serves any number of rows."""
+        steps, n = len(self.networks), len(rows)
+        z = np.empty((steps, n, self.networks[0].n_out), rows.dtype)
+        sizes = (max(n, MANY_ROWS),)
+        stretch = Stretch(rows, z[0], [(0, n)] * steps, [0.0] * steps, 1, outputs={self.z: z}, batch_sizes=sizes)
+        compiled.run(stretch, dict(self.stacked))
+        return z
+
+    @cached_property
+    def stacked(self) -> dict[str, Array]:
+        """The arrays of all networks by name, with the networks as their first dimension."""
+        several = [arrays_of(network) for network in self.networks]
+        return {name: np.stack([arrays[name] for arrays in several]) for name in several[0]}
 
 
 def arrays_of(network: Model) -> dict[str, Array]:

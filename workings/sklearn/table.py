@@ -119,11 +119,12 @@ class TableEstimator(CheckedKeywords, BaseEstimator):
         labels = [] if classes is None else classes.tolist()
         fits = [recipe.fit_of(rows, y, draw, classes=classes) for draw in recipe.draws(len(rows), codes, seed)]
         histories = train_together(fits, self.engine)
-        self.networks_, self._mean_outputs = [fit.predictor for fit in fits], None
+        self.networks_ = [fit.predictor for fit in fits]
+        self._mean_outputs = MeanOutputs(self.networks_)
         for network in self.networks_:
             network.preprocessing = self.columns_.stored(labels, f"trained by {type(self).__name__}")
         if histories[0].engine.startswith("compiled"):
-            self._mean.compile()
+            self._mean_outputs.compile()
         return self
 
     def _recipe_or(self, usual: TableRecipe) -> TableRecipe:
