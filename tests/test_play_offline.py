@@ -33,7 +33,7 @@ from workings.optimizers import OPTIMIZERS
 from workings.play import session as python_session
 from workings.play.exports import exported, opened
 from workings.play.messages import ACTIONS
-from workings.play.offline.site import IMAGES, ROWS, TABLES, available, schedule_code, write_site
+from workings.play.offline.site import FIRST_FILES, IMAGES, ROWS, TABLES, available, schedule_code, write_site
 from workings.play.play_data import GENERATED
 from workings.play.session_settings import REGULARIZERS, SCHEDULES, LayerSettings, Settings
 from workings.play.tables import LOADERS, table_at
@@ -232,9 +232,9 @@ def test_a_session_answers_what_the_page_asks(site):
     seen.travel = [before.step, later.step, back.step, back.weights.W1.data === before.weights.W1.data];
     const again = session.advance({{ steps: 40 }});
     seen.again = again.weights.W1.data === later.weights.W1.data;
-    const weight = session.weight({{ name: "W1", index: [0, 2] }});
+    const weight = await session.weight({{ name: "W1", index: [0, 2] }});
     seen.weight = [weight.gradient, weight.slope, weight.J, weight.profile.J.length];
-    const dragged = session.set_weight({{ name: "W1", index: [0, 2], value: 1.5, final: true }});
+    const dragged = await session.set_weight({{ name: "W1", index: [0, 2], value: 1.5, final: true }});
     seen.dragged = [dragged.weight.value, dragged.details.entry, floats(dragged.frame.weights.W1.data)[2]];
     const outline = session.statement({{ index: 0, unit: 0 }}).outline;
     const all = outline.map((_, index) => session.statement({{ index, unit: 0 }}));
@@ -243,8 +243,8 @@ def test_a_session_answers_what_the_page_asks(site):
     seen.statements = all.map((one, k) => [one.target, one.agrees, one.slope !== "", one.equation, one.entry, one.value,
       worth(session.walk.program.statements[k], one)]);
     seen.back = JSON.stringify(session.statement({{ index: 3, unit: 0 }})) === JSON.stringify(all[3]);
-    seen.unit = session.unit({{ layer: 2, unit: 1 }}).statements.map((one) => one.target);
-    seen.loss = session.loss().statements.map((one) => one.target);
+    seen.unit = (await session.unit({{ layer: 2, unit: 1 }})).statements.map((one) => one.target);
+    seen.loss = (await session.loss()).statements.map((one) => one.target);
     seen.row = session.choose_row({{ row: 5 }});
     seen.configured = session.configure({{ settings: {{ data: "blobs", optimizer: "SGD" }} }}).network.outputs;
     const refusal = (settings) => {{
@@ -334,9 +334,10 @@ def test_paths_are_those_of_python(is_normed, site):
     settings = Settings(hidden=hidden, data="blobs", loss="CrossEntropy", regularizer="L2", lam=0.1, rows=20)
     code = f"""{SESSION}
     import {{ Inspection }} from "./inspection.js";
-    const session = new Session(given.settings), {{ given: values }} = session.inspection();
+    const session = new Session(given.settings), {{ given: values }} = await session.inspection();
     const list = Object.entries(values).map(([name, value]) => [name, np.isArray(value) ? np.tolist(value) : value]);
-    result = {{ values: Object.fromEntries(list), why: session.weight({{ name: "W1", index: [1, 2] }}).why }};"""
+    const {{ why }} = await session.weight({{ name: "W1", index: [1, 2] }});
+    result = {{ values: Object.fromEntries(list), why }};"""
     found = run(site, code, settings=settings.to_json())
     program = step_program(settings.layers(3), settings.make_loss(""), [REGULARIZERS["L2"](0.1)])
     values = {name: np.array(value) if isinstance(value, list) else value for name, value in found["values"].items()}
@@ -681,8 +682,8 @@ def test_the_site_offers_what_it_can_do(site):
 
 def test_the_site_is_small_and_complete(site):
     files = [path for path in site.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
-    names = ("formulas", "arrays", "program", "syntax", "training", "inspection", "equations", "data", "session")
-    own = [site / f"{name}.js" for name in names]
+    names = (*FIRST_FILES, "arrays.js", "formulas.js", "session.js")
+    own = [site / name for name in names]
     assert sum(path.stat().st_size for path in own) < 250_000
     assert all((site / f"data-{name}.js").stat().st_size < 40_000 for name in GENERATED)
     for path in files:

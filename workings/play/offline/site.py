@@ -54,14 +54,16 @@ OFFERS = {"codes": ["library"], "files": ["safetensors", "json"], "opens": [".sa
 FIRST_FILES = (
     "program.js",
     "syntax.js",
+    "compact.js",
     "equations.js",
     "entries.js",
-    "paths.js",
     "data.js",
     "training.js",
-    "inspection.js",
+    "walk.js",
 )
 LATER_FILES = (
+    "inspection.js",
+    "paths.js",
     "landscape.js",
     "museum.js",
     "files.js",
@@ -128,10 +130,10 @@ def formulas_module() -> str:
     rates = [f"  {json.dumps(name)}: (t, lr, steps) => {schedule_code(name)}," for name in SCHEDULES]
     return "\n".join([
         "// The formulas of the library as syntax, written from their Python source; see `program.js`.",
-        'import * as np from "./arrays.js";', *lines, "",
+        'import * as np from "./arrays.js";', 'import { catalogueOf } from "./compact.js";', *lines, "",
         f"export const functions = {{ {', '.join(names)} }};", "",
         "// The learning rate of step t, counted from 0.", "export const rates = {", *rates, "};", "",
-        f"export const catalogue = {plain_json(found)};", "",
+        f"export const catalogue = catalogueOf({plain_json(found)});", "",
     ])  # fmt: skip
 
 
@@ -326,7 +328,7 @@ def generated(name: str) -> JsonObject:
         "classes": [str(label) for label in np.unique(y)] if kind.is_classes else [],
         "raw": packed(clean),
         "noise": packed(noisy - clean),
-        "y": packed(y),
+        "y": np.asarray(y, dtype=int).tolist() if kind.is_classes else packed(y),
         "yNoise": "" if kind.is_classes else packed(noisy_y - y),
     }
 
