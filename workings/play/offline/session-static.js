@@ -80,6 +80,7 @@ export class Session {
     if (opens) given.check(drawn, given.arrays, given.name);
     const values = kept ?? (opens ? given.arrays : drawn);
     const begun = new Run(network, settings, data, rows(0, data.training), held, random, values);
+    if (values === drawn) begun.birth = { network, values: begun.values };
     Object.assign(this, { settings, data, loss_name: loss, run: begun, axes, drawing: null,
       plane: data.side ? null : planeOf(data, axes) });
     this.afterNewModel();
@@ -330,15 +331,16 @@ export class Session {
     return this.view();
   }
 
-  // What needs Python: the doctor and replays.
-  doctor() { return refuse(refusals.doctor); }
+  async doctor() { return (await later("doctor-session")).adviceOn(this.run, this.settings); }
+
+  // What needs Python: replays.
   replay() { return refuse(refusals.replay); }
 
   // -- actions: the museum -------------------------------------------------------------------------
 
   async museum() { return this.needMuseum() && (await later("museum")).mistakes(); }
   async exhibit({ name }) { return this.needMuseum() && (await later("museum")).exhibitOf(name); }
-  exhibit_doctor() { return refuse(refusals.doctor); }
+  async exhibit_doctor({ name }) { return this.needMuseum() && (await later("museum")).findingsOf(name); }
 
   async game({ seed }) {
     this.needMuseum();

@@ -26,6 +26,7 @@ from workings.play import play_data, session_settings, tables
 from workings.play.code_templates import CODE
 from workings.play.lesson_files import Lesson, read_lessons
 from workings.play.museum_actions import Exhibits, MistakeSummary
+from workings.play.offline.doctor_modules import checks_module, tables_module
 from workings.play.offline.formula_catalogue import RATE, Catalogue, Node, catalogue_of
 from workings.play.one_file import one_file
 from workings.play.pictures import SIDE, UNIT_SIDE
@@ -49,7 +50,6 @@ ROWS = 1000  # of each generated data set in the site
 TABLES = ("iris", "wine", "breast_cancer", "diabetes", "digits")
 IMAGES = 600  # digits in the site
 GAMES = 4
-NEEDS_PYTHON = ("doctor",)
 OFFERS = {"codes": ["library"], "files": ["safetensors", "json"], "opens": [".safetensors", ".json"], "replays": []}
 FIRST_FILES = (
     "program.js",
@@ -64,6 +64,11 @@ FIRST_FILES = (
 LATER_FILES = (
     "inspection.js",
     "paths.js",
+    "doctor-session.js",
+    "doctor-network.js",
+    "python.js",
+    "more-arrays.js",
+    "random.js",
     "landscape.js",
     "museum.js",
     "files.js",
@@ -104,6 +109,7 @@ def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     contents |= {f"data-{name}.js": module_of(generated(name)) for name in GENERATED}
     contents |= {f"data-{name}.js": module_of(table(name)) for name in available()}
     contents["lessons.js"] = lessons_module().encode()
+    contents |= {"doctor-checks.js": checks_module().encode(), "doctor-tables.js": tables_module().encode()}
     contents |= {f"museum/{name}.js": module.encode() for name, module in museum.items()}
     contents["playground.html"] = one_file(contents)
     for name, content in contents.items():
@@ -198,12 +204,9 @@ def templates() -> dict[str, Any]:
 
 
 def is_offered(lesson: Lesson) -> bool:
-    """Whether all data sets of a lesson are in the site, and it asks for nothing that needs Python."""
+    """Whether all data sets of a lesson are in the site."""
     known = (*GENERATED, *available())
-    return all(
-        step.settings.get("data", "moons") in known and (step.open or {}).get("tab") not in NEEDS_PYTHON
-        for step in lesson.steps
-    )
+    return all(step.settings.get("data", "moons") in known for step in lesson.steps)
 
 
 def available() -> list[str]:
@@ -237,13 +240,17 @@ def shown_mistakes(exhibits: Exhibits) -> list[MistakeSummary]:
 
 
 def museum_modules(exhibits: Exhibits) -> dict[str, str]:
-    """Return a module for each mistake and each game, by name; the doctor's findings would take much longer."""
+    """Return a module for each mistake, with the doctor's findings, and for each game, by name."""
     found: dict[str, Any] = {}
     for mistake in shown_mistakes(exhibits):
         name, room = mistake["name"], mistake["rooms"][0]
-        found[name] = {**exhibits.exhibit(name, room), "rooms": [room]}
-    found |= {f"game-{seed}": game(exhibits, seed) for seed in range(GAMES)}
-    return {name: f"export const shown = {plain_json(value)};\n" for name, value in found.items()}
+        shown = {**exhibits.exhibit(name, room), "rooms": [room]}
+        found[name] = {"shown": shown, "findings": exhibits.diagnosis(name, room)}
+    found |= {f"game-{seed}": {"shown": game(exhibits, seed)} for seed in range(GAMES)}
+    return {
+        name: "".join(f"export const {what} = {plain_json(value)};\n" for what, value in parts.items())
+        for name, parts in found.items()
+    }
 
 
 def game(exhibits: Exhibits, seed: int) -> dict[str, Any]:

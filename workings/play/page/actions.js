@@ -183,7 +183,7 @@ export function makeActions(state, draw) {
     },
     async openTab(tab) {
       set({ tab });
-      if (tab === "doctor") return state.choices.is_static ? null : act.doctor();
+      if (tab === "doctor") return act.doctor();
       if (tab === "lessons") return act.loadLessons();
       if (tab === "museum") return act.loadMuseum();
       if (tab === "landscape" && state.frame.step) return act.landscape();
