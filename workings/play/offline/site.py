@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import gzip
 import importlib.resources
 import inspect
 import json
@@ -28,7 +29,7 @@ from workings.play.lesson_files import Lesson, read_lessons
 from workings.play.museum_actions import Exhibits, MistakeSummary
 from workings.play.offline.doctor_modules import checks_module, tables_module
 from workings.play.offline.formula_catalogue import RATE, Catalogue, Node, catalogue_of
-from workings.play.one_file import one_file
+from workings.play.one_file import named, one_file
 from workings.play.pictures import SIDE, UNIT_SIDE
 from workings.play.play_data import FEATURES, GENERATED, PADDING, described
 from workings.play.session import MOST_STEPS
@@ -80,7 +81,8 @@ LATER_FILES = (
 def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     """Write the playground as static files; return their paths.
 
-    ``index.html`` is for web servers.  ``playground.html`` is the same page in one file, which needs none.
+    ``index.html`` is for web servers; ``modules.bin`` holds the modules of its first picture, compressed.
+    ``playground.html`` is the same page in one file, which needs no server.
 
     Parameters
     ----------
@@ -104,7 +106,8 @@ def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     contents["session.js"] = (here / "session-static.js").read_bytes()
     contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
     contents["settings.js"] = settings_module(exhibits).encode()
-    contents |= start_of(contents["index.html"], (here / "start.js").read_text(encoding="utf-8"))
+    page_text = contents["index.html"].decode()
+    contents |= start_of(page_text, (here / "start.js").read_text(encoding="utf-8"))
     museum = {} if exhibits is None else museum_modules(exhibits)
     contents |= {f"data-{name}.js": module_of(generated(name)) for name in GENERATED}
     contents |= {f"data-{name}.js": module_of(table(name)) for name in available()}
@@ -112,20 +115,33 @@ def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     contents |= {"doctor-checks.js": checks_module().encode(), "doctor-tables.js": tables_module().encode()}
     contents |= {f"museum/{name}.js": module.encode() for name, module in museum.items()}
     contents["playground.html"] = one_file(contents)
+    contents["modules.bin"] = packed_modules({name: contents[name].decode() for name in first_modules(page_text)})
     for name, content in contents.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_bytes(folder / name, content)
     return [folder / name for name in contents]
 
 
-def start_of(page: bytes, script: str) -> dict[str, bytes]:
+def first_modules(page: str) -> list[str]:
+    """Return the modules of the first picture: those that the page lists, and those of the session."""
+    listed = re.findall(r'<link rel="modulepreload" href="([^"]+)">', page)
+    data = f"data-{Settings().data}.js"
+    return ["main.js", *listed, *FIRST_FILES, "arrays.js", "formulas.js", "settings.js", data]
+
+
+def start_of(page: str, script: str) -> dict[str, bytes]:
     """Return the page for web servers, and the script that loads its modules; opened as a file, it asks for none."""
-    modules = re.findall(r'<link rel="modulepreload" href="([^"]+)">', page.decode())
-    modules += [*FIRST_FILES, "arrays.js", "formulas.js", "settings.js", f"data-{Settings().data}.js"]
-    plain = re.sub(r"  (?:<!--.*?-->|<link rel=\"modulepreload\".*?>)\n", "", page.decode())
+    modules = [name for name in first_modules(page) if name != "main.js"]
+    plain = re.sub(r"  (?:<!--.*?-->|<link rel=\"modulepreload\".*?>)\n", "", page)
     plain = re.sub(r"<script\b[^>]*></script>", '<script src="start.js"></script>', plain)
     listed = f"const MODULES = {json.dumps(modules)};\n"
     return {"index.html": plain.encode(), "start.js": (listed + script).encode()}
+
+
+def packed_modules(modules: dict[str, str]) -> bytes:
+    """Return modules as one compressed file, which ``start.js`` unpacks; they name each other as in one file."""
+    codes = {name: named(name, code) for name, code in modules.items()}
+    return gzip.compress(json.dumps(codes, ensure_ascii=False).encode(), mtime=0)
 
 
 def formulas_module() -> str:
