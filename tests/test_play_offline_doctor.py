@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 from tests.test_play_offline import csv_of
+from workings.errors import NotCompilableError
 from workings.play.advice import advice_on
 from workings.play.offline.site import write_site
+from workings.play.offline.translation import ModuleTranslation, Thing
 from workings.play.session import Session
 
 NODE = shutil.which("node")
@@ -204,3 +206,73 @@ def test_the_doctor_finds_mistakes_in_tables(site):
         assert differences(expected, found) == [], name
     names = {finding["name"] for expected, _ in pairs for finding in expected["findings"]}
     assert len(names) >= 5, names
+
+
+# -- the rules of Python in JavaScript ---------------------------------------------------------
+
+
+def in_node(site: Path, code: str, given: object) -> Any:
+    """Return the ``result`` of code that gets values as ``given``."""
+    imports = 'import fs from "fs";\nimport * as np from "./arrays.js";\nimport * as more from "./more-arrays.js";\n'
+    imports += 'import * as $ from "./python.js";\nconst given = JSON.parse(fs.readFileSync(0));\nlet result;\n'
+    (site / "rules-test.js").write_text(f"{imports}{code}\nconsole.log(JSON.stringify(result));\n")
+    assert NODE is not None
+    done = subprocess.run(
+        [NODE, "rules-test.js"], cwd=site, input=json.dumps(given), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_numbers_are_formatted_as_in_python(site):
+    rng = np.random.default_rng(0)
+    numbers = [*(rng.normal(size=150) * 10.0 ** rng.integers(-12, 18, 150)), 0.0, 0.5, 1.5, 2.5, 1e-5, 123456.0, 1e16]
+    cases = [
+        (float(x), spec) for x in numbers for spec in (".4g", "g", ".3g", ".2g", ".6g", ".3f", ".0%", ".1%", ".1e")
+    ]
+    cases += [(int(k), spec) for k in (0, 1, 999, 1000, 1234567) for spec in (",", "")]
+    found = in_node(site, "result = given.map(([value, spec]) => $.format(value, spec));", cases)
+    assert [one for one in zip(cases, found, strict=True) if format(one[0][0], one[0][1]) != one[1]] == []
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_random_orders_are_those_of_numpy(seed, site):
+    code = "const rng = more.random.default_rng(given[0]);\n"
+    code += "result = given[1].map((n) => Array.from(rng.permutation(n).data));"
+    sizes, rng = [1, 2, 5, 100, 700], np.random.default_rng(seed)
+    assert in_node(site, code, [seed, sizes]) == [rng.permutation(n).tolist() for n in sizes]
+
+
+def test_arrays_follow_the_rules_of_numpy(site):
+    X = np.random.default_rng(1).normal(size=(30, 4)).round(1)
+    X[:, 3] = X[:, 0] + X[:, 1]
+    code = """
+    const X = np.array(given), column = np.column(X, 0), [U, sizes] = more.linalg.svd(X), ten = $.slice(null, 10, null);
+    const numbers = (one) => np.tolist(one);
+    result = [
+      numbers(more.unique(column)), numbers(more.unique(column, $.named({ return_inverse: true }))[1]),
+      numbers(more.argsort(column)), more.median(column), numbers(more.median(X, $.named({ axis: 0 }))),
+      numbers(more.ptp(X, $.named({ axis: 0 }))), numbers(more.diff(column)), numbers($.item(X, $.places(ten, 1))),
+      numbers($.item(X, np.greater(column, 0))), numbers($.item(X, ten)),
+      more.corrcoef(column, np.column(X, 1)).data[1],
+      numbers(more.delete_(X, 1, $.named({ axis: 1 }))), numbers(sizes), numbers(np.matmul(U, np.transpose(U))),
+    ];"""
+    column, sizes = X[:, 0], np.linalg.svd(X, compute_uv=False)
+    basis = np.linalg.svd(X, full_matrices=False)[0][:, :3]
+    expected = [
+        np.unique(column), np.unique(column, return_inverse=True)[1], np.argsort(column, kind="stable"),
+        np.median(column), np.median(X, axis=0), np.ptp(X, axis=0), np.diff(column), X[:10, 1], X[column > 0], X[:10],
+        np.corrcoef(column, X[:, 1])[0, 1], np.delete(X, 1, axis=1), sizes,
+    ]  # fmt: skip
+    *found, projection = in_node(site, code, X.tolist())
+    for one, wanted in zip(found, expected, strict=True):
+        assert np.asarray(one) == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+    assert np.linalg.matrix_rank(np.asarray(projection), tol=0.5) in (3, 4)  # the last column is the sum of two
+    assert np.asarray(projection) @ basis == pytest.approx(basis, abs=1e-9)
+
+
+def test_what_has_no_counterpart_is_refused_by_name():
+    with pytest.raises(NotCompilableError, match=r"workings\.program\.step\.step_program has no counterpart"):
+        ModuleTranslation(("workings.checks.",), {}).add(Thing("workings.program.step", "step_program"))
+    with pytest.raises(NotCompilableError, match="JavaScript cannot take"):
+        ModuleTranslation(("workings.",), {}).add(Thing("workings.support.atomic_files", "write_bytes"))

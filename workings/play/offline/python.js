@@ -273,9 +273,14 @@ const scientific = (digits, power) => `${digits}e${power[0] === "-" ? "-" : "+"}
 function general(value, digits) {
   if (!Number.isFinite(value)) return written(value);
   if (value === 0) return Object.is(value, -0) ? "-0" : "0";
-  const [head, power] = value.toExponential(Math.max(digits, 1) - 1).split("e"), trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
+  const [head, power] = rounded(value, Math.max(digits, 1) - 1), trimmed = (text) => (text.includes(".") ? text.replace(/\.?0+$/, "") : text);
   if (Number(power) < -4 || Number(power) >= digits) return scientific(trimmed(head), power);
-  return trimmed(value.toFixed(Math.max(digits - 1 - Number(power), 0)));
+  return trimmed(fixed(value, Math.max(digits - 1 - Number(power), 0)));
+}
+/** Return the digits of a number with one before the point, and the power of ten. */
+function rounded(value, places) {
+  const [head, power] = value.toExponential(places).split("e");
+  return [evenly(head, value.toExponential(100).split("e")[0]), power];
 }
 const grouped = (text) => text.replace(/^(-?)(\d+)/, (_, sign, whole) => sign + whole.replace(/\B(?=(\d{3})+$)/g, ","));
 /** Format a value, as Python's format specifications say. */
@@ -287,14 +292,16 @@ export function format(value, spec = "", conversion = "") {
   const number = Number(value), places = digits === undefined ? 6 : Number(digits);
   if (!Number.isFinite(number)) return written(number) + (kind === "%" ? "%" : "");
   const text = kind === "g" ? general(number, places) : kind === "f" ? fixed(number, places)
-    : kind === "%" ? `${fixed(100 * number, places)}%` : kind === "e" ? scientific(...number.toExponential(places).split("e")) : written(number);
+    : kind === "%" ? `${fixed(100 * number, places)}%` : kind === "e" ? scientific(...rounded(number, places)) : written(number);
   return comma ? grouped(text) : text;
 }
-/** Fixed digits; halves go to the even digit, as in Python, where they are exact. */
-function fixed(value, places) {
-  const scaled = value * 10 ** places;
-  if (places === 0 && Math.abs(scaled % 1) === 0.5) return String(2 * Math.round(scaled / 2));
-  return value.toFixed(places);
+/** Fixed digits. */
+const fixed = (value, places) => evenly(value.toFixed(places), value.toFixed(100));
+
+/** Return rounded digits; of two numbers that are equally near, Python takes the one whose last digit is even. */
+function evenly(text, exact) {
+  const isHalf = /^50*$/.test(exact.slice(text.length).replace(".", "")), last = Number(text.at(-1));
+  return isHalf && last % 2 ? text.slice(0, -1) + (last - 1) : text;
 }
 
 // -- methods of arrays, texts, lists and dicts -------------------------------------------------------
