@@ -76,7 +76,7 @@ def check_missing_codes(case: Case) -> Iterator[Finding]:
             "missing-value-code",
             f"column {j} of X is {code:.6g} in {is_code.sum():,} of {len(X):,} rows; its other values lie between "
             f"{rest.min():.4g} and {rest.max():.4g}.{others}",
-            f"missing = np.isclose(X[:, {j}], {code!r})\n"
+            f"missing = np.isclose(X[:, {j}], {code:.12g})\n"
             f"X = np.column_stack([X, missing])  # a column that tells where the value is missing\n"
             f"X[missing, {j}] = np.median(X[~missing, {j}])",
         )
@@ -90,7 +90,7 @@ def check_missing_codes(case: Case) -> Iterator[Finding]:
             "missing-value-code",
             f"the target is {code:.6g} in {is_code.sum():,} of {len(targets):,} rows; the other targets lie between "
             f"{rest.min():.4g} and {rest.max():.4g}.",
-            f"known = ~np.isclose(np.ravel(y), {code!r})\nX, y = X[known], y[known]  # rows with a known target",
+            f"known = ~np.isclose(np.ravel(y), {code:.12g})\nX, y = X[known], y[known]  # rows with a known target",
         )
 
 

@@ -236,8 +236,10 @@ def check_neighbours(case: Case) -> Iterator[Finding]:
         agree = float(np.mean([correlation(column, column[nearest]) for column in y.T.astype(np.float64)]))
         measured = f"the targets of rows and their nearest rows have a correlation of {agree:.3f} (chance: 0)"
         related = agree > CHANCE / np.sqrt(len(y))
+    if related:
+        return
     chance_of_linear = as_good_permutations(X, y)
-    if related or chance_of_linear < SIGNIFICANT or predicts_rows(case, *cross_validated_linear(case)):
+    if chance_of_linear < SIGNIFICANT or predicts_rows(case, *cross_validated_linear(case)):
         return
     again, is_weak = case.refitted, chance_of_linear < UNUSUAL or WEAK * np.sqrt(len(case.X)) < CHANCE + POWER
     if again is not None and predicts_rows(case, again.held.y, outputs_of(again.network, again.held)):

@@ -231,7 +231,7 @@ def near_copies(rows: tuple[Array, Array], others: tuple[Array, Array] | None = 
     if others is None:
         far[np.arange(len(chosen)), chosen] = np.inf
     first = np.argpartition(far, 1, axis=1)[:, :2]
-    exact = np.sqrt(((all_points[first] - points[:, None]) ** 2).sum(axis=2))
+    exact = np.column_stack([np.sqrt(((all_points[place] - points) ** 2).sum(axis=1)) for place in first.T])
     order = exact.argsort(axis=1)
     one, two = np.take_along_axis(exact, order, axis=1).T
     same = (targets[first[np.arange(len(chosen)), order[:, 0]]] == y[chosen]).reshape(len(chosen), -1).all(axis=1)

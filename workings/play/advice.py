@@ -139,5 +139,5 @@ def words_of(change: Change) -> str:
 def value_text(value: object) -> str:
     """Return the value of a setting as text."""
     if isinstance(value, list):
-        return ", ".join(" ".join(filter(None, (str(one["units"]), one.get("activation", "")))) for one in value)
-    return str(value)
+        return ", ".join(f"{one['units']} {one.get('activation', '')}".strip() for one in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

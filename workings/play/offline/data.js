@@ -63,7 +63,7 @@ function tableOf(settings) {
 export function makeData(settings) {
   if (Object.hasOwn(tables, settings.data)) return tableOf(settings);
   const kind = loaded.get(settings.data);
-  const { raw, noise, y } = { raw: floats(kind.raw), noise: floats(kind.noise), y: floats(kind.y) };
+  const { raw, noise, y } = { raw: floats(kind.raw), noise: floats(kind.noise), y: kind.classes.length ? kind.y : floats(kind.y) };
   const yNoise = kind.yNoise ? floats(kind.yNoise) : null;
   const rows = Math.min(settings.rows, y.length);
   const chosen = np.permutation(y.length, new Random(settings.data_seed + 1).next).slice(0, rows);

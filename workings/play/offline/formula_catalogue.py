@@ -2,15 +2,16 @@
 
 Each formula is parsed from its source, as everywhere else.  The playground without a server composes the statements of
 a network from these (``program.js``) and evaluates them with ``arrays.js``.  Nothing is written a second time.
+``compact.js`` reads the short form that is written here: names and numbers stand for themselves.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from workings import losses, optimizers
 from workings.activations import ACTIVATIONS
@@ -27,9 +28,11 @@ from workings.readings.javascript.names import Names
 from workings.regularizers import Regularizer
 from workings.support.brief import brief
 from workings.support.formulas import letters_of, meaning_of, read_formula
-from workings.support.json_values import JsonObject
+from workings.support.json_values import Json, JsonObject
 
-Node = list[Any]
+Node = Json  # a name, a number, or a list of an operation and its operands
+PLAIN_NUMBER = re.compile(r"\d{1,15}|0\.0{0,3}[1-9]\d*|[1-9]\d*\.\d*[1-9]")  # which JavaScript writes in the same way
+OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**"}
 STANDARD = ("X", "y", "n", "w", "lr", "t", "z", "a", "p", "x", "dz", "losses", "dlosses", "d", "g", "theta", "W")
 RATE = 0.123456789  # stands for a number in a text
 
@@ -48,18 +51,22 @@ class Catalogue:
             return name
         self.formulas[name] = None  # so that a formula that calls itself ends
         formula = read_formula(function)
-        found: JsonObject = {"letters": list(letters_of(function, STANDARD)), "words": self.words(function)}
+        found: list[Node] = [self.words(function), list(letters_of(function, STANDARD))]
         self.formulas[name] = found
         if formula is None:
             self.copied.add(name, function)
             return name
         local = {*formula.letters, *(line.name for line in formula.lines)}
-        found["own"] = list(formula.letters)
-        found["lines"] = [
-            [line.name, self.node(line.expression, function, local), line.words, self.called(line.expression, function)]
+        lines = [
+            shortened(
+                line.name, self.node(line.expression, function, local), line.words,
+                self.called(line.expression, function),
+            )
             for line in formula.lines
-        ]
-        found["results"] = [self.node(result, function, local) for result in formula.results]
+        ]  # fmt: skip
+        results = [self.node(result, function, local) for result in formula.results]
+        own = list(formula.letters)
+        found += [results, lines, own] if own != found[1] else [results, lines] if lines else [results]
         return name
 
     def words(self, function: Callable[..., object]) -> str:
@@ -75,18 +82,18 @@ class Catalogue:
         return None
 
     def node(self, node: ast.expr, function: Callable[..., object], local: set[str]) -> Node:
-        """Return an expression as nested lists."""
+        """Return an expression in the short form that ``compact.js`` reads."""
 
         def inner(one: ast.expr) -> Node:
             return self.node(one, function, local)
 
         match node:
-            case ast.Constant(value=value):
-                return ["number", ast.unparse(node), value]
+            case ast.Constant(value=bool() | int() | float() | str() | None as value):
+                return short_number(ast.unparse(node), value)
             case ast.Name(id=name):
                 return self.name(name, function, local)
-            case ast.BinOp(left=left, op=op, right=right):
-                return ["binary", type(op).__name__, inner(left), inner(right)]
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
+                return [OPERATORS[type(op)], inner(left), inner(right)]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return ["minus", inner(operand)]
             case ast.Compare(left=left, ops=[op], comparators=[right]):
@@ -96,13 +103,8 @@ class Catalogue:
             case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr=name), args=args, keywords=[]):
                 return ["np", name, *map(inner, args)]
             case ast.Call(func=ast.Attribute(value=owner, attr=name), args=args, keywords=keywords):
-                return [
-                    "method",
-                    name,
-                    inner(owner),
-                    list(map(inner, args)),
-                    {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords},
-                ]
+                given = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
+                return ["method", name, inner(owner), list(map(inner, args)), *([given] if given else [])]
             case ast.Attribute(value=owner, attr=name):
                 return ["attribute", name, inner(owner)]
             case ast.Subscript(value=value, slice=ast.Constant(value=int() as place)):
@@ -114,14 +116,29 @@ class Catalogue:
     def name(self, name: str, function: Callable[..., object], local: set[str]) -> Node:
         """Return a letter of a formula, or the number that a global name stands for."""
         value = None if name in local else meaning_of(function, name)
-        if isinstance(value, (bool, int, float)):
-            return ["number", repr(value), value]
-        return ["name", name]
+        return short_number(repr(value), value) if isinstance(value, (bool, int, float)) else name
 
     def function(self, name: str, function: Callable[..., object]) -> str:
         """Return the name of a called function: a formula, or one of Python's own, marked by a dot."""
         value = meaning_of(function, name)
         return self.add(value) if isinstance(value, types.FunctionType) else f".{name}"
+
+
+def short_number(text: str, value: bool | float | str | None) -> Node:
+    """Return a number as syntax; with its text, if JavaScript writes it in another way.
+
+    >>> short_number("0.5", 0.5), short_number("2.0", 2.0)
+    (0.5, ['number', '2.0', 2.0])
+    """
+    is_plain = not isinstance(value, bool) and PLAIN_NUMBER.fullmatch(text)
+    return value if is_plain else ["number", text, value]
+
+
+def shortened(name: str, node: Node, words: str, called: str | None) -> list[Node]:
+    """Return a line of a formula without what it does not say at its end."""
+    if called is not None:
+        return [name, node, words, called]
+    return [name, node, words] if words else [name, node]
 
 
 def layer_entry(catalogue: Catalogue, layer: Layer) -> JsonObject:
@@ -138,7 +155,7 @@ def layer_entry(catalogue: Catalogue, layer: Layer) -> JsonObject:
 
 def constants_of(given: Mapping[str, float]) -> dict[str, Node]:
     """Return constants as syntax."""
-    return {letter: ["number", repr(value), value] for letter, value in given.items()}
+    return {letter: short_number(repr(value), value) for letter, value in given.items()}
 
 
 def loss_entry(catalogue: Catalogue, loss: losses.Loss) -> JsonObject:

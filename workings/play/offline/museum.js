@@ -2,14 +2,24 @@
 import { museum } from "./settings.js";
 import { refusals } from "./strings.js";
 
-const load = async (name) => structuredClone((await import(`./museum/${name}.js`)).shown);
+const load = async (name, what = "shown") => structuredClone((await import(`./museum/${name}.js`))[what]);
 
 export const mistakes = () => ({ mistakes: structuredClone(museum.mistakes) });
 
 /** Return a mistake beside the right network, on the data set that the site has of it. */
 export async function exhibitOf(name) {
-  if (!museum.mistakes.some((one) => one.name === name)) throw new Error(refusals.mistake(JSON.stringify(name)));
+  check(name);
   return load(name);
+}
+
+/** Return what the doctor finds in the network with a mistake. */
+export async function findingsOf(name) {
+  check(name);
+  return { findings: await load(name, "findings") };
+}
+
+function check(name) {
+  if (!museum.mistakes.some((one) => one.name === name)) throw new Error(refusals.mistake(JSON.stringify(name)));
 }
 
 /** A game: four networks, of which one has a wrong statement. */

@@ -1,13 +1,13 @@
 // The backend of the page without a server: a session in the browser, with the actions of the server's session.
 import * as np from "./arrays.js";
 import { featuresOf, inputsOf, loadData, makeData, planeOf } from "./data.js";
-import { Inspection, number, Walk } from "./inspection.js";
 import { neededFor } from "./program.js";
 import { choices, first, generated, side, tables, unitSide, version } from "./settings.js";
 import { bytes, decoded } from "./state.js";
 import { offline, refusals } from "./strings.js";
 import { run } from "./syntax.js";
 import { described, initialValues, randomOf, Run } from "./training.js";
+import { number, Walk } from "./walk.js";
 
 const KEEPS_WEIGHTS = ["lr", "schedule", "schedule_steps", "optimizer", "batch_size", "regularizer", "lam"];
 const OF_ROWS = ["data", "rows", "noise", "data_seed", "held_out"];
@@ -80,6 +80,7 @@ export class Session {
     if (opens) given.check(drawn, given.arrays, given.name);
     const values = kept ?? (opens ? given.arrays : drawn);
     const begun = new Run(network, settings, data, rows(0, data.training), held, random, values);
+    if (values === drawn) begun.birth = { network, values: begun.values };
     Object.assign(this, { settings, data, loss_name: loss, run: begun, axes, drawing: null,
       plane: data.side ? null : planeOf(data, axes) });
     this.afterNewModel();
@@ -330,15 +331,16 @@ export class Session {
     return this.view();
   }
 
-  // What needs Python: the doctor and replays.
-  doctor() { return refuse(refusals.doctor); }
+  async doctor() { return (await later("doctor-session")).adviceOn(this.run, this.settings); }
+
+  // What needs Python: replays.
   replay() { return refuse(refusals.replay); }
 
   // -- actions: the museum -------------------------------------------------------------------------
 
   async museum() { return this.needMuseum() && (await later("museum")).mistakes(); }
   async exhibit({ name }) { return this.needMuseum() && (await later("museum")).exhibitOf(name); }
-  exhibit_doctor() { return refuse(refusals.doctor); }
+  async exhibit_doctor({ name }) { return this.needMuseum() && (await later("museum")).findingsOf(name); }
 
   async game({ seed }) {
     this.needMuseum();
@@ -423,19 +425,20 @@ export class Session {
     return { ...this.walk.describe(index), ...this.walk.rowShown };
   }
 
-  weight({ name, index }) {
+  async weight({ name, index }) {
     this.checkEntry(name, index);
-    return this.inspection().weight(name, index);
+    return (await this.inspection()).weight(name, index);
   }
 
-  set_weight({ name, index, value, final }) {
+  async set_weight({ name, index, value, final }) {
     this.checkEntry(name, index);
     if (!Number.isFinite(value)) throw new Error(refusals.finite(value));
     this.walk = null;
     this.run.setEntry(name, index, value);
     this.run.record();
-    const found = { frame: this.frame(), weight: this.inspection().weightNow(name, index) };
-    return final ? { ...found, details: this.weight({ name, index }) } : found;
+    const inspection = await this.inspection();
+    const found = { frame: this.frame(), weight: inspection.weightNow(name, index) };
+    return final ? { ...found, details: inspection.weight(name, index) } : found;
   }
 
   checkEntry(name, index) {
@@ -447,15 +450,16 @@ export class Session {
     }
   }
 
-  unit({ layer, unit }) {
-    return { ...this.inspection().unit(layer, unit), ...this.rowView() };
+  async unit({ layer, unit }) {
+    return { ...(await this.inspection()).unit(layer, unit), ...this.rowView() };
   }
 
-  loss() {
-    return { ...this.inspection().loss(), ...this.rowView() };
+  async loss() {
+    return { ...(await this.inspection()).loss(), ...this.rowView() };
   }
 
-  inspection() {
+  async inspection() {
+    const { Inspection } = await later("inspection");
     return new Inspection(this.run, this.row);
   }
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import gzip
 import importlib.resources
 import inspect
 import json
@@ -26,8 +27,9 @@ from workings.play import play_data, session_settings, tables
 from workings.play.code_templates import CODE
 from workings.play.lesson_files import Lesson, read_lessons
 from workings.play.museum_actions import Exhibits, MistakeSummary
+from workings.play.offline.doctor_modules import checks_module, tables_module
 from workings.play.offline.formula_catalogue import RATE, Catalogue, Node, catalogue_of
-from workings.play.one_file import one_file
+from workings.play.one_file import named, one_file
 from workings.play.pictures import SIDE, UNIT_SIDE
 from workings.play.play_data import FEATURES, GENERATED, PADDING, described
 from workings.play.session import MOST_STEPS
@@ -49,19 +51,25 @@ ROWS = 1000  # of each generated data set in the site
 TABLES = ("iris", "wine", "breast_cancer", "diabetes", "digits")
 IMAGES = 600  # digits in the site
 GAMES = 4
-NEEDS_PYTHON = ("doctor",)
 OFFERS = {"codes": ["library"], "files": ["safetensors", "json"], "opens": [".safetensors", ".json"], "replays": []}
 FIRST_FILES = (
     "program.js",
     "syntax.js",
+    "compact.js",
     "equations.js",
     "entries.js",
-    "paths.js",
     "data.js",
     "training.js",
-    "inspection.js",
+    "walk.js",
 )
 LATER_FILES = (
+    "inspection.js",
+    "paths.js",
+    "doctor-session.js",
+    "doctor-network.js",
+    "python.js",
+    "more-arrays.js",
+    "random.js",
     "landscape.js",
     "museum.js",
     "files.js",
@@ -73,7 +81,8 @@ LATER_FILES = (
 def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     """Write the playground as static files; return their paths.
 
-    ``index.html`` is for web servers.  ``playground.html`` is the same page in one file, which needs none.
+    ``index.html`` is for web servers; ``modules.bin`` holds the modules of its first picture, compressed.
+    ``playground.html`` is the same page in one file, which needs no server.
 
     Parameters
     ----------
@@ -97,27 +106,42 @@ def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     contents["session.js"] = (here / "session-static.js").read_bytes()
     contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
     contents["settings.js"] = settings_module(exhibits).encode()
-    contents |= start_of(contents["index.html"], (here / "start.js").read_text(encoding="utf-8"))
+    page_text = contents["index.html"].decode()
+    contents |= start_of(page_text, (here / "start.js").read_text(encoding="utf-8"))
     museum = {} if exhibits is None else museum_modules(exhibits)
     contents |= {f"data-{name}.js": module_of(generated(name)) for name in GENERATED}
     contents |= {f"data-{name}.js": module_of(table(name)) for name in available()}
     contents["lessons.js"] = lessons_module().encode()
+    contents |= {"doctor-checks.js": checks_module().encode(), "doctor-tables.js": tables_module().encode()}
     contents |= {f"museum/{name}.js": module.encode() for name, module in museum.items()}
     contents["playground.html"] = one_file(contents)
+    contents["modules.bin"] = packed_modules({name: contents[name].decode() for name in first_modules(page_text)})
     for name, content in contents.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_bytes(folder / name, content)
     return [folder / name for name in contents]
 
 
-def start_of(page: bytes, script: str) -> dict[str, bytes]:
+def first_modules(page: str) -> list[str]:
+    """Return the modules of the first picture: those that the page lists, and those of the session."""
+    listed = re.findall(r'<link rel="modulepreload" href="([^"]+)">', page)
+    data = f"data-{Settings().data}.js"
+    return ["main.js", *listed, *FIRST_FILES, "arrays.js", "formulas.js", "settings.js", data]
+
+
+def start_of(page: str, script: str) -> dict[str, bytes]:
     """Return the page for web servers, and the script that loads its modules; opened as a file, it asks for none."""
-    modules = re.findall(r'<link rel="modulepreload" href="([^"]+)">', page.decode())
-    modules += [*FIRST_FILES, "arrays.js", "formulas.js", "settings.js", f"data-{Settings().data}.js"]
-    plain = re.sub(r"  (?:<!--.*?-->|<link rel=\"modulepreload\".*?>)\n", "", page.decode())
+    modules = [name for name in first_modules(page) if name != "main.js"]
+    plain = re.sub(r"  (?:<!--.*?-->|<link rel=\"modulepreload\".*?>)\n", "", page)
     plain = re.sub(r"<script\b[^>]*></script>", '<script src="start.js"></script>', plain)
     listed = f"const MODULES = {json.dumps(modules)};\n"
     return {"index.html": plain.encode(), "start.js": (listed + script).encode()}
+
+
+def packed_modules(modules: dict[str, str]) -> bytes:
+    """Return modules as one compressed file, which ``start.js`` unpacks; they name each other as in one file."""
+    codes = {name: named(name, code) for name, code in modules.items()}
+    return gzip.compress(json.dumps(codes, ensure_ascii=False).encode(), mtime=0)
 
 
 def formulas_module() -> str:
@@ -128,10 +152,10 @@ def formulas_module() -> str:
     rates = [f"  {json.dumps(name)}: (t, lr, steps) => {schedule_code(name)}," for name in SCHEDULES]
     return "\n".join([
         "// The formulas of the library as syntax, written from their Python source; see `program.js`.",
-        'import * as np from "./arrays.js";', *lines, "",
+        'import * as np from "./arrays.js";', 'import { catalogueOf } from "./compact.js";', *lines, "",
         f"export const functions = {{ {', '.join(names)} }};", "",
         "// The learning rate of step t, counted from 0.", "export const rates = {", *rates, "};", "",
-        f"export const catalogue = {plain_json(found)};", "",
+        f"export const catalogue = catalogueOf({plain_json(found)});", "",
     ])  # fmt: skip
 
 
@@ -196,12 +220,9 @@ def templates() -> dict[str, Any]:
 
 
 def is_offered(lesson: Lesson) -> bool:
-    """Whether all data sets of a lesson are in the site, and it asks for nothing that needs Python."""
+    """Whether all data sets of a lesson are in the site."""
     known = (*GENERATED, *available())
-    return all(
-        step.settings.get("data", "moons") in known and (step.open or {}).get("tab") not in NEEDS_PYTHON
-        for step in lesson.steps
-    )
+    return all(step.settings.get("data", "moons") in known for step in lesson.steps)
 
 
 def available() -> list[str]:
@@ -235,13 +256,17 @@ def shown_mistakes(exhibits: Exhibits) -> list[MistakeSummary]:
 
 
 def museum_modules(exhibits: Exhibits) -> dict[str, str]:
-    """Return a module for each mistake and each game, by name; the doctor's findings would take much longer."""
+    """Return a module for each mistake, with the doctor's findings, and for each game, by name."""
     found: dict[str, Any] = {}
     for mistake in shown_mistakes(exhibits):
         name, room = mistake["name"], mistake["rooms"][0]
-        found[name] = {**exhibits.exhibit(name, room), "rooms": [room]}
-    found |= {f"game-{seed}": game(exhibits, seed) for seed in range(GAMES)}
-    return {name: f"export const shown = {plain_json(value)};\n" for name, value in found.items()}
+        shown = {**exhibits.exhibit(name, room), "rooms": [room]}
+        found[name] = {"shown": shown, "findings": exhibits.diagnosis(name, room)}
+    found |= {f"game-{seed}": {"shown": game(exhibits, seed)} for seed in range(GAMES)}
+    return {
+        name: "".join(f"export const {what} = {plain_json(value)};\n" for what, value in parts.items())
+        for name, parts in found.items()
+    }
 
 
 def game(exhibits: Exhibits, seed: int) -> dict[str, Any]:
@@ -326,7 +351,7 @@ def generated(name: str) -> JsonObject:
         "classes": [str(label) for label in np.unique(y)] if kind.is_classes else [],
         "raw": packed(clean),
         "noise": packed(noisy - clean),
-        "y": packed(y),
+        "y": np.asarray(y, dtype=int).tolist() if kind.is_classes else packed(y),
         "yNoise": "" if kind.is_classes else packed(noisy_y - y),
     }
 

@@ -2,9 +2,9 @@
 import { connect } from "./session.js";
 import { fromLink, toLink } from "./link.js";
 import { placeOf } from "./paint.js";
-import { pngOf, svgOf } from "./picture.js";
 import { base64, bytes, partOf } from "./state.js";
 import { museum as museumWords, notices, weight as weightWords, words } from "./strings.js";
+import { load } from "./view/later.js";
 import { number } from "./view/parts.js";
 
 function remember(name, value) { try { localStorage.setItem(name, value);
@@ -98,6 +98,7 @@ export function makeActions(state, draw) {
       if (reply && linked) await act.configure(linked);
       if (reply) { await act.chooseRow(0); await act.statement(0); set({ invite: !linked && !recall("visited") }); }
     },
+    failed: (error) => set({ problem: error.message }),
     hint: (text) => { if (text !== state.hint) set({ hint: text }); },
     configure(changes) { // several quick changes become one
       Object.assign(wanted, changes);
@@ -182,7 +183,7 @@ export function makeActions(state, draw) {
     },
     async openTab(tab) {
       set({ tab });
-      if (tab === "doctor") return state.choices.is_static ? null : act.doctor();
+      if (tab === "doctor") return act.doctor();
       if (tab === "lessons") return act.loadLessons();
       if (tab === "museum") return act.loadMuseum();
       if (tab === "landscape" && state.frame.step) return act.landscape();
@@ -192,18 +193,21 @@ export function makeActions(state, draw) {
     },
     async openWeight(name, index, isNew = true, isDragged = false) {
       const reply = await ask("weight", { name, index });
+      if (reply) await load("weight");
       if (isNew && !isDragged) reveal();
       if (reply) set({ detail: { kind: "weight", ...reply, name, index }, ...(isNew ? { tab: "selected" } : {}) });
     },
     async openUnit(layer, unit, isNew = true) {
       if (layer === 0) return;
       const reply = await ask("unit", { layer, unit });
+      if (reply) await load("unit");
       if (isNew) reveal();
       if (reply) set({ detail: { kind: "unit", ...reply },
         ...(isNew ? { tab: "selected", statementUnit: unit } : {}) });
     },
     async openLoss(isNew = true) {
       const reply = await ask("loss");
+      if (reply) await load("unit");
       if (isNew) reveal();
       if (reply) set({ detail: { kind: "loss", ...reply }, ...(isNew ? { tab: "selected" } : {}) });
     },
@@ -341,7 +345,7 @@ export function makeActions(state, draw) {
       for (const file of reply?.files ?? []) act.download(file.name, new Blob([bytes(file.content)]));
     },
     async savePicture(kind, format) {
-      const found = svgOf(kind);
+      const { pngOf, svgOf } = await import("./picture.js"), found = svgOf(kind);
       if (!found) return set({ notice: notices.not_shown });
       act.download(`${kind}.${format}`, format === "png" ? await pngOf(found)
         : new Blob([found.text], { type: "image/svg+xml" }));

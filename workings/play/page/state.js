@@ -9,7 +9,7 @@ export const initial = () => ({
   other: null, // settings and network that are kept for comparison
   picture: "network", landscape: null, directions: "path",
   museum: null, exhibit: null, findings: null, game: null, // the museum
-  theme: "light", width: 0, netWidth: 0,
+  theme: "light", width: 0, netWidth: 0, loaded: 0, // how many parts of the page were loaded later
 });
 
 export function base64(array) {

@@ -58,10 +58,6 @@ export const words = {
   busy: "Computing …",
   hint: "Point at anything, or move to it with Tab, to read what it does.",
   nothing: "Click a unit, a connection or the loss to open it here.",
-  doctor_needs_python:
-    "The doctor's checks need the version with Python: pip install 'workings[play,cli]', then workings play. " +
-    "Here, “Step by step” compares each gradient with finite differences, and “Landscape” tells whether the " +
-    "learning rate is stable.",
   needs_python_files:
     "The NumPy script, LaTeX, other model files and replays need the version with Python: " +
     "pip install 'workings[play,cli]', then workings play.",
@@ -371,7 +367,7 @@ export const notices = {
 
 export const refusals = {
   needs_python: (what) => `${what} the version with Python: pip install 'workings[play,cli]', then workings play.`,
-  doctor: "The doctor needs", code: "Code needs", exports: "Exports need",
+  code: "Code needs", exports: "Exports need",
   replay: "Replays need", museum: "The museum needs",
   action: (name) => `Unknown action ${name}.`,
   setting: (name) => `Unknown setting ${name}.`,

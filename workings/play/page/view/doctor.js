@@ -1,11 +1,10 @@
 // What the doctor finds, each finding with a button that makes its change.
 import { html } from "../vendor/lit-html.js";
-import { doctor as words, words as strings } from "../strings.js";
+import { doctor as words } from "../strings.js";
 import { whole } from "./parts.js";
 
 export function doctorPanel(state, act) {
   const { doctor } = state;
-  if (state.choices.is_static) return html`<p>${strings.doctor_needs_python}</p>`;
   if (!doctor) return html`<p class="quiet">${words.waiting}</p>`;
   const old = doctor.step !== state.frame.step ? html`<span
     class="quiet small">${words.as_of(whole(doctor.step))}</span>` : "";

@@ -1,14 +1,9 @@
 // The inspector: the step statement by statement, or what has been opened.
 import { html } from "../vendor/lit-html.js";
 import { hints, inspector as own, landscape, museum, words } from "../strings.js";
-import { doctorPanel } from "./doctor.js";
-import { landscapePanel } from "./landscape.js";
+import { later } from "./later.js";
 import { lessonsPanel } from "./lesson.js";
-import { museumPanel } from "./museum.js";
-import { takingPanel } from "./taking.js";
-import { lossPanel, unitPanel } from "./unit.js";
 import { statementPanel } from "./statement.js";
-import { weightPanel } from "./weight.js";
 
 const tabs = [
   ["statement", words.statement, hints.statement],
@@ -33,15 +28,12 @@ export function inspector(state, act) {
 
 function content(state, act) {
   if (state.tab === "statement") return statementPanel(state, act);
-  if (state.tab === "doctor") return doctorPanel(state, act);
   if (state.tab === "lessons") return lessonsPanel(state, act);
-  if (state.tab === "landscape") return landscapePanel(state, act);
-  if (state.tab === "museum") return museumPanel(state, act);
-  if (state.tab === "taking") return takingPanel(state, act);
+  if (state.tab !== "selected") return later(state.tab, `${state.tab}Panel`, state, act);
   switch (state.detail?.kind) {
-    case "weight": return weightPanel(state, act);
-    case "unit": return unitPanel(state, act);
-    case "loss": return lossPanel(state, act);
+    case "weight": return later("weight", "weightPanel", state, act);
+    case "unit": return later("unit", "unitPanel", state, act);
+    case "loss": return later("unit", "lossPanel", state, act);
   }
   return html`<p class="quiet">${words.nothing}</p>`;
 }

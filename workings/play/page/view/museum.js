@@ -39,8 +39,8 @@ function exhibitPanel(state, act) {
     ${isCode || exhibit.place === "statement" ? html`<details><summary>${isCode ? words.code : words.program}</summary>
       ${listing(exhibit.networks[0].program, wrongs)}</details>` : ""}
     <p><strong>${words.mend}</strong> ${exhibit.mend}</p>
-    ${state.choices.is_static ? "" : html`<div class="row"><button data-hint=${isCode ? words.check_hint : words.doctor_hint}
-      @click=${() => act.exhibitDoctor()}>${isCode ? words.check : words.doctor}</button></div>`}
+    <div class="row"><button data-hint=${isCode ? words.check_hint : words.doctor_hint}
+      @click=${() => act.exhibitDoctor()}>${isCode ? words.check : words.doctor}</button></div>
     ${(findings ?? []).map((one) => html`<article class="finding ${one.severity}">
       <h2>${one.name.replaceAll("-", " ")} <span class="quiet small">${one.severity}, ${one.sure}</span></h2>
       <p>${one.measured}</p><p class="quiet">${one.why}</p></article>`)}`;

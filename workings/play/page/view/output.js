@@ -3,7 +3,7 @@ import { html } from "../vendor/lit-html.js";
 import { isClassification, otherState } from "../state.js";
 import { comparison, hints, output as own, words } from "../strings.js";
 import { curves } from "./curves.js";
-import { padCard } from "./pad.js";
+import { later } from "./later.js";
 import { number, whole } from "./parts.js";
 
 export function outputCard(state, act) {
@@ -14,7 +14,7 @@ export function outputCard(state, act) {
         ${own.validation_points}</label>`}</header>
     <div class="halves">
       <div class="stack">
-        ${state.data.image_side ? padCard(state, act) : html`${screens(state, act)}${adding(state, act)}`}
+        ${state.data.image_side ? later("pad", "padCard", state, act) : html`${screens(state, act)}${adding(state, act)}`}
         ${state.row === null ? "" : chosenRow(state, act)}
       </div>
       <div class="stack">${course(state, act)}</div>

@@ -4,10 +4,10 @@ import { words } from "../strings.js";
 import { dataCard } from "./data.js";
 import { helpDialog } from "./help.js";
 import { inspector } from "./inspector.js";
+import { later } from "./later.js";
 import { lessonCard } from "./lesson.js";
 import { networkCard } from "./network.js";
 import { outputCard } from "./output.js";
-import { tableDialog } from "./table.js";
 import { unlessSame } from "./parts.js";
 import { trainingBar } from "./training.js";
 import { topBar } from "./transport.js";
@@ -15,7 +15,7 @@ import { topBar } from "./transport.js";
 // What the inspector shows; while the run goes on, it stays as it is.
 const inspected = (state) => [
   state.tab, state.statement, state.detail, state.doctor, state.code, state.lessons, state.landscape, state.directions,
-  state.museum, state.exhibit, state.findings, state.game, state.notice, state.picture, state.network, state.width,
+  state.museum, state.exhibit, state.findings, state.game, state.notice, state.picture, state.network, state.width, state.loaded,
   state.running ? null : state.frame,
 ];
 
@@ -34,5 +34,5 @@ export const page = (state, act) => html`<div class="shell">
   <footer class="foot ${state.hint || state.busy ? "" : "idle"}"><p>${state.hint || words.hint}</p>
     <p class="busy" aria-live="polite">${state.busy ? words.busy : ""}</p></footer>
   ${helpDialog(state, act)}
-  ${tableDialog(state, act)}
+  ${state.table ? later("table", "tableDialog", state, act) : ""}
 </div>`;

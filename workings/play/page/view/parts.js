@@ -7,7 +7,7 @@ export const whole = (value) => String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 
 export function number(value, digits = 4) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
-  if (Number.isInteger(value)) return whole(value);
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) return whole(value);
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2).replace("e+", "e");
   return value.toPrecision(digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
