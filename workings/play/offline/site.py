@@ -27,6 +27,7 @@ from workings.play.code_templates import CODE
 from workings.play.lesson_files import Lesson, read_lessons
 from workings.play.museum_actions import Exhibits, MistakeSummary
 from workings.play.offline.formula_catalogue import RATE, Catalogue, Node, catalogue_of
+from workings.play.offline.table_rules import columns_module
 from workings.play.one_file import one_file
 from workings.play.pictures import SIDE, UNIT_SIDE
 from workings.play.play_data import FEATURES, GENERATED, PADDING, described
@@ -41,7 +42,6 @@ from workings.schedules import schedule_of
 from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.brief import brief
 from workings.support.json_values import JsonObject
-from workings.tables.screening import FEWEST_ROWS, YEARS
 from workings.version import __version__
 
 STEPS = 98_765  # stands for the number of steps of a schedule
@@ -97,6 +97,7 @@ def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     contents["session.js"] = (here / "session-static.js").read_bytes()
     contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
     contents["settings.js"] = settings_module(exhibits).encode()
+    contents["columns.js"] = columns_module().encode()
     contents |= start_of(contents["index.html"], (here / "start.js").read_text(encoding="utf-8"))
     museum = {} if exhibits is None else museum_modules(exhibits)
     contents |= {f"data-{name}.js": module_of(generated(name)) for name in GENERATED}
@@ -163,8 +164,6 @@ def settings_module(exhibits: Exhibits | None = None) -> str:
             "rows": session_settings.MOST_ROWS,
             "features": session_settings.MOST_FEATURES,
             "classes": session_settings.MOST_UNITS,
-            "fewest_rows": FEWEST_ROWS,
-            "years": YEARS,
         },
         "tables": dict.fromkeys(available(), True),
         "generated": dict.fromkeys(GENERATED, True),

@@ -106,21 +106,21 @@ export const shortcuts = [
 export const data = {
   sets: "Data set", tables: "Tables and images", open: "Open a table …",
   open_hint: "Open a CSV or Parquet file of your own, or drop it on the page. It stays on this computer.",
-  open_hint_static: "Open a CSV file of numbers, or drop it on the page. It stays on this computer.",
+  open_hint_static: "Open a CSV file, or drop it on the page. It stays on this computer.",
   across: "across", up: "up",
   axes_hint: "The columns that the plane shows. All other columns keep their means there.",
 };
 export const table = {
   title: "Which column is the target?", target: "Target", open: "Open", cancel: "Cancel",
   columns: (name, count) => `${name} has ${count} columns. All others become inputs.`,
-  columns_static: (name, count) => `${name} has ${count} columns. All others with numbers become inputs.`,
   fill: "Fill missing values without marking them",
-  // Without Python, the page reads small tables of numbers itself.
+  // Without Python, the page reads small tables itself.
   about: (rows, inputs, reason) => `${rows} rows, ${inputs} inputs; ${reason}`,
   without: (columns) => `; without ${columns}`,
   left_out: (column, why) => `${column} (${why})`,
-  texts: "texts, which need the version with Python", constant: "the same value in every row", empty: "no values",
-  row_numbers: "it numbers the rows",
+  notation: "dates or numbers in another notation, which need the version with Python", empty: "no values",
+  nearly_empty: "hardly any values", constant: "the same value in every row", row_numbers: "it numbers the rows",
+  row_names: "it names the rows",
   classification: (name, count) => `the target ${name} has ${count} classes`,
   regression: (name) => `the target ${name} is a number`,
   ends: (name) => `A table ends in .csv, .tsv or .txt here, not as in ${name}; Parquet needs the version with Python.`,
@@ -131,9 +131,11 @@ export const table = {
   header: (name, column) => (column ? `${name} has two columns with the name ${column}.` : `A column of ${name} has no name.`),
   no_column: (name, column) => `${name} has no column ${column}.`,
   row_count: (name, rows, most) => `${name} has ${rows} rows; the playground takes 2 to ${most}.`,
-  no_inputs: (name) => `${name} has no column of numbers to learn from, beside the target.`,
-  too_many_columns: (columns, most) => `The table has ${columns} columns of numbers; the playground takes at most ${most}.`,
-  gaps: (name, count) => `Column ${name} has missing values (${count}): tick “Fill missing values”, or fill them in.`,
+  no_inputs: (name) => `${name} has no column to learn from, beside the target.`,
+  too_many_columns: (columns, most) => `The table becomes ${columns} inputs; the playground takes at most ${most}.`,
+  stray: (name, text, row) => `Text “${text}” in row ${row} of column ${name}: the other values are numbers. Correct it.`,
+  target_notation: (name) =>
+    `The target ${name} holds dates or numbers in another notation, which need the version with Python.`,
   too_large: (name) => `Column ${name} has values that are too large to standardize. Rescale it.`,
   no_target: (name, row) => `The target ${name} is missing in row ${row}: fill it in, or remove the row.`,
   one_class: (name) => `The target ${name} has the same value in every row.`,
