@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import http.server
+import io
 import json
 import random
 import re
@@ -694,8 +695,9 @@ def test_a_site_without_museum_says_so(site):
 
 
 def test_the_site_offers_what_it_can_do(site):
-    found = run(site, f"{SESSION}\nresult = new Session().hello().choices.optimizers;")
-    assert found == list(OPTIMIZERS)  # without L-BFGS
+    code = f"{SESSION}\nconst {{ choices }} = new Session().hello();"
+    found = run(site, f"{code}\nresult = [choices.optimizers, choices.optimizers_of_python];")
+    assert found == [list(OPTIMIZERS), ["LBFGS"]]
 
 
 def test_the_site_is_small_and_complete(site):
@@ -750,6 +752,30 @@ def test_the_command_writes_the_site(tmp_path, monkeypatch):
     assert "generated data only" in " ".join(refused.output.split())
 
 
+def check_replays(tab: Any) -> None:
+    """A replay has a frame for each moment up to the present one, as a page and as a GIF."""
+    moments = int(tab.locator("input[type=range]").last.get_attribute("max")) + 1
+    files = {}
+    for kind, title in (("html", "HTML page"), ("gif", "animated GIF")):
+        with tab.expect_download() as download:
+            tab.get_by_role("button", name=title).click()
+        assert download.value.suggested_filename == f"replay.{kind}"
+        files[kind] = Path(download.value.path()).read_bytes()
+    film = json.loads(re.search(r'class="film">(.*?)</script>', files["html"].decode())[1])
+    assert len(film["pictures"]) == len(film["titles"]) == moments
+    assert film["titles"][0] == "step 0"
+    assert "{" not in re.sub(r"<(script|style).*?</\1>", "", files["html"].decode(), flags=re.DOTALL)
+    images = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    with (
+        images.open(io.BytesIO(files["gif"])) as gif,
+        images.open(io.BytesIO(base64.b64decode(film["pictures"][-1]))) as png,
+    ):
+        assert gif.n_frames == moments
+        gif.seek(moments - 1)
+        difference = np.abs(np.asarray(gif.convert("RGB"), int) - np.asarray(png.convert("RGB"), int))
+        assert (difference.shape[:2], difference.mean() < 2) == ((370, 840), True)
+
+
 def test_the_page_runs_without_a_server(site):
     """In a real browser, from static files: it trains, and asks nothing of another host."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -765,7 +791,10 @@ def test_the_page_runs_without_a_server(site):
         tab = browser.new_page(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
         tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.on("request", lambda request: problems.append(request.url) if not request.url.startswith(url) else None)
+        tab.on(
+            "request",
+            lambda request: problems.append(request.url) if not request.url.startswith((url, f"blob:{url}")) else None,
+        )
         asked: list[str] = []
         tab.on("request", lambda request: asked.append(request.url.removeprefix(url)))
         tab.goto(url)
@@ -784,6 +813,8 @@ def test_the_page_runs_without_a_server(site):
         with tab.expect_download() as download:
             tab.click("text=safetensors")
         assert load(download.value.path()).n_in == 2
+        check_replays(tab)
+        assert tab.locator("[name=optimizer] option[disabled]").inner_text() == "LBFGS: needs Python"
         tab.click("#tab-landscape")
         tab.wait_for_selector("canvas[data-land]")
         if "digits" in available():

@@ -13,7 +13,18 @@ import workings.play
 PLAY = Path(workings.play.__file__).parent
 STRINGS = PLAY / "page" / "strings.js"
 PAGE = sorted(path for path in (PLAY / "page").rglob("*.js") if path != STRINGS and path.parent.name != "vendor")
-MODULES = ("session-static", "training", "inspection", "data", "entries", "landscape", "museum", "files", "own-table")
+MODULES = (
+    "session-static",
+    "training",
+    "inspection",
+    "data",
+    "entries",
+    "landscape",
+    "museum",
+    "files",
+    "own-table",
+    "replay",
+)
 OFFLINE = [PLAY / "offline" / f"{name}.js" for name in MODULES]
 READ = "aria-label|aria-description|aria-roledescription|aria-valuetext|data-hint|title|placeholder|alt"
 MARK = "\0"  # stands for an expression in a template

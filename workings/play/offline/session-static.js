@@ -330,9 +330,13 @@ export class Session {
     return this.view();
   }
 
-  // What needs Python: the doctor and replays.
+  // What needs Python.
   doctor() { return refuse(refusals.doctor); }
-  replay() { return refuse(refusals.replay); }
+
+  async replay({ kind }) {
+    const { name, bytes: content } = await (await later("replay")).replayOf(this, kind);
+    return { files: [{ name, content: base64(content) }] };
+  }
 
   // -- actions: the museum -------------------------------------------------------------------------
 

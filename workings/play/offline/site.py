@@ -31,8 +31,11 @@ from workings.play.offline.table_rules import columns_module
 from workings.play.one_file import one_file
 from workings.play.pictures import SIDE, UNIT_SIDE
 from workings.play.play_data import FEATURES, GENERATED, PADDING, described
+from workings.play.replay import MILLISECONDS, MOST_FRAMES
 from workings.play.session import MOST_STEPS
 from workings.play.session_settings import REGULARIZERS, SCHEDULES, Settings
+from workings.plots import player
+from workings.plots.replays import LAST_FRAME_DURATION
 from workings.program.program import STAGE_WORDS
 from workings.readings.copying import CopiedCode, rate_expression
 from workings.readings.javascript import arrays_text
@@ -50,7 +53,12 @@ TABLES = ("iris", "wine", "breast_cancer", "diabetes", "digits")
 IMAGES = 600  # digits in the site
 GAMES = 4
 NEEDS_PYTHON = ("doctor",)
-OFFERS = {"codes": ["library"], "files": ["safetensors", "json"], "opens": [".safetensors", ".json"], "replays": []}
+OFFERS = {
+    "codes": ["library"],
+    "files": ["safetensors", "json"],
+    "opens": [".safetensors", ".json"],
+    "replays": ["html", "gif"],
+}
 FIRST_FILES = (
     "program.js",
     "syntax.js",
@@ -67,6 +75,8 @@ LATER_FILES = (
     "files.js",
     "library-code.js",
     "own-table.js",
+    "replay.js",
+    "gif.js",
 )  # loaded when they are needed
 
 
@@ -98,6 +108,7 @@ def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
     contents["settings.js"] = settings_module(exhibits).encode()
     contents["columns.js"] = columns_module().encode()
+    contents["replay-page.js"] = replay_module().encode()
     contents |= start_of(contents["index.html"], (here / "start.js").read_text(encoding="utf-8"))
     museum = {} if exhibits is None else museum_modules(exhibits)
     contents |= {f"data-{name}.js": module_of(generated(name)) for name in GENERATED}
@@ -144,6 +155,7 @@ def settings_module(exhibits: Exhibits | None = None) -> str:
         **session_settings.choices(),
         "data": [*described(), *known],
         "optimizers": list(OPTIMIZERS),  # without L-BFGS, whose steps SciPy makes
+        "optimizers_of_python": [name for name in session_settings.UPDATE_METHODS if name not in OPTIMIZERS],
         "defaults": usual,
         "most_steps": MOST_STEPS,
         "is_static": True,
@@ -171,6 +183,15 @@ def settings_module(exhibits: Exhibits | None = None) -> str:
     }
     lines = [f"export const {name} = {plain_json(value)};" for name, value in found.items()]
     return "\n".join(["// Settings of the playground, written from Python.", *lines, ""])
+
+
+def replay_module() -> str:
+    """Return the module with the templates of a replay's page, and with its numbers of frames and milliseconds."""
+    film = {"most_frames": MOST_FRAMES, "milliseconds": MILLISECONDS, "last_milliseconds": LAST_FRAME_DURATION}
+    found = {"page": player.PAGE, "player": player.PLAYER, "script": player.SCRIPT, "film": film}
+    found["style"] = player.PAGE_STYLE + player.STYLE
+    lines = [f"export const {name} = {plain_json(value)};" for name, value in found.items()]
+    return "\n".join(["// The page of a replay, written from Python.", *lines, ""])
 
 
 def lessons_module() -> str:

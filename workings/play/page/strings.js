@@ -17,6 +17,9 @@ export const hints = {
   optimizer:
     "The rule that turns gradients into changes of the weights. With LBFGS, SciPy chooses each step, on all rows: " +
     "there is no learning rate, and no statement of an update.",
+  optimizer_static:
+    "The rule that turns gradients into changes of the weights. LBFGS needs the version with Python, because SciPy " +
+    "makes its steps.",
   lr: "Learning rate: the size of the steps. Too small is slow, too large does not converge.",
   schedule: "How the learning rate changes during training.",
   schedule_steps: "Over how many steps the learning rate changes.",
@@ -55,7 +58,7 @@ export const words = {
   features: "Features", close: "Close", none: "none",
   dropout: "dropout", no_dropout: "no dropout", drop: "drop", no_drop: "drop 0",
   batch_norm: "batch norm", norm: "norm",
-  busy: "Computing …",
+  busy: "Computing …", needs_python: (name) => `${name}: needs Python`,
   hint: "Point at anything, or move to it with Tab, to read what it does.",
   nothing: "Click a unit, a connection or the loss to open it here.",
   doctor_needs_python:
@@ -63,7 +66,7 @@ export const words = {
     "Here, “Step by step” compares each gradient with finite differences, and “Landscape” tells whether the " +
     "learning rate is stable.",
   needs_python_files:
-    "The NumPy script, LaTeX, other model files and replays need the version with Python: " +
+    "The NumPy script, LaTeX and other model files need the version with Python: " +
     "pip install 'workings[play,cli]', then workings play.",
   closed: "The server has ended, so nothing can be computed any more. Start it again and reload the page.",
   with_key: (hint, key) => `${hint} Key: ${key}.`,
@@ -321,6 +324,13 @@ export const taking = {
     "to the last bit.",
 };
 
+export const replay = { // of the page without a server
+  heading: "Replay of a training", about: "The network at each moment of its run, beside the loss and the score.",
+  step: (step) => `step ${step}`, title: (step, score, value) => `step ${step}: ${score.toLowerCase()} ${value}`,
+  curves: (title) => `${title}; dashed: validation`,
+  nothing: "There is nothing to replay yet: make some steps first.", kind: (name) => `Unknown kind of replay ${name}.`,
+};
+
 // -- the museum ------------------------------------------------------------------------------------
 
 export const museum = {
@@ -374,7 +384,7 @@ export const notices = {
 export const refusals = {
   needs_python: (what) => `${what} the version with Python: pip install 'workings[play,cli]', then workings play.`,
   doctor: "The doctor needs", code: "Code needs", exports: "Exports need",
-  replay: "Replays need", museum: "The museum needs",
+  museum: "The museum needs",
   action: (name) => `Unknown action ${name}.`,
   setting: (name) => `Unknown setting ${name}.`,
   choice: (name, value) => `Unknown ${name} ${value}.`,
