@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from workings.activations import ACTIVATIONS
+from workings.checks.curvature import largest_curvature
 from workings.files.safetensors import describe_layer, describe_object
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import LOSSES
@@ -27,6 +28,7 @@ from workings.play.code_templates import CODE
 from workings.play.lesson_files import Lesson, read_lessons
 from workings.play.museum_actions import Exhibits, MistakeSummary
 from workings.play.offline.formula_catalogue import RATE, Catalogue, Node, catalogue_of
+from workings.play.offline.function_modules import functions_module
 from workings.play.offline.table_rules import columns_module
 from workings.play.one_file import one_file
 from workings.play.pictures import SIDE, UNIT_SIDE
@@ -35,6 +37,7 @@ from workings.play.replay import MILLISECONDS, MOST_FRAMES
 from workings.play.session import MOST_STEPS
 from workings.play.session_settings import REGULARIZERS, SCHEDULES, Settings
 from workings.plots import player
+from workings.plots.landscapes import margin_of, shares_of, towards_end, with_norms_of
 from workings.plots.replays import LAST_FRAME_DURATION
 from workings.program.program import STAGE_WORDS
 from workings.readings.copying import CopiedCode, rate_expression
@@ -59,6 +62,7 @@ OFFERS = {
     "opens": [".safetensors", ".json"],
     "replays": ["html", "gif"],
 }
+LANDSCAPE_FORMULAS = (largest_curvature, margin_of, with_norms_of, towards_end, shares_of)
 FIRST_FILES = (
     "program.js",
     "syntax.js",
@@ -108,6 +112,8 @@ def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
     contents["settings.js"] = settings_module(exhibits).encode()
     contents["columns.js"] = columns_module().encode()
+    about = "Directions and curvature of the loss landscape."
+    contents["landscape-formulas.js"] = functions_module(about, LANDSCAPE_FORMULAS).encode()
     contents["replay-page.js"] = replay_module().encode()
     contents |= start_of(contents["index.html"], (here / "start.js").read_text(encoding="utf-8"))
     museum = {} if exhibits is None else museum_modules(exhibits)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 
 from workings.model.targets import one_hot
-from workings.readings.copying import CopiedCode
-from workings.readings.javascript.functions import copied_lines
-from workings.readings.javascript.names import Names, file_text
+from workings.play.offline.function_modules import functions_module
+from workings.readings.javascript.names import file_text
 from workings.support.json_values import JsonObject
 from workings.tables import screening
 from workings.tables.cells import mostly_numbers, too_many_categories
@@ -50,13 +49,5 @@ def rules() -> JsonObject:
 
 def columns_module() -> str:
     """Return the module with the rules, and with ``encodedColumn``, which encodes a column of a table."""
-    copied = CopiedCode()
-    for function in FUNCTIONS:
-        copied.add(function.__name__, function)
-    lines = copied_lines(copied, Names([*copied.constants, *copied.functions]))
-    listed = ", ".join(("encodedColumn", *(function.__name__ for function in FUNCTIONS)))
-    return "\n".join([
-        "// How columns of tables are chosen and encoded, written from the library's Python source.",
-        'import * as np from "./arrays.js";', *lines, "", file_text("columns.js"),
-        f"export const rules = {json.dumps(rules())};", f"export {{ {listed} }};", "",
-    ])  # fmt: skip
+    further = f"{file_text('columns.js')}\nexport const rules = {json.dumps(rules())};"
+    return functions_module("How columns of tables are chosen and encoded.", FUNCTIONS, further, "encodedColumn")
