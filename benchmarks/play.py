@@ -2,10 +2,15 @@
 
 Run ``python -m benchmarks.play``.  It needs the extra ``play``, Playwright and a Chromium.  The server runs in a
 process of its own, as ``workings play`` starts it.
+
+TensorFlow Playground is measured beside it, if ``TENSORFLOW_PLAYGROUND`` names a folder with its built page: the files
+of the branch ``gh-pages`` of https://github.com/tensorflow/playground.
 """
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import os
 import re
@@ -13,6 +18,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +27,10 @@ from typing import Any
 
 SECONDS = 4.0
 NETWORKS = {"2-8-2": [8], "2-8-8-8-8-8-2": [8] * 5}
+VIEWPORT = {"width": 1400, "height": 900}
+OTHER = "TENSORFLOW_PLAYGROUND"  # the environment variable with the folder of TensorFlow Playground's page
+UPDATES = 25  # that TensorFlow Playground makes in a frame: an epoch of 250 points, ten in a batch
+LIKE_IT = {"data": "circles", "rows": 500, "held_out": 0.5, "hidden": [{"units": 4}, {"units": 2}], "batch_size": 10}
 
 
 @contextmanager
@@ -50,17 +60,17 @@ def step_of(page: Any) -> int:
     return int(page.get_by_test_id("step").inner_text().replace(",", ""))
 
 
-def frames(page: Any, url: str, pid: int, hidden: list[int]) -> dict[str, float]:
-    """Frames per second at ten steps a frame, and the server's share of a processor core."""
-    settings = {"loss": "CrossEntropy", "hidden": [{"units": units} for units in hidden]}
+def frames(page: Any, url: str, pid: int, settings: dict[str, Any], steps_a_frame: int = 10) -> dict[str, float]:
+    """Frames per second, and the server's share of a processor core."""
     page.goto("about:blank")
     page.goto(f"{url}#{json.dumps(settings)}")
     page.wait_for_selector(".equation math")
+    page.locator("[name=speed]").select_option(str(steps_a_frame))
     page.get_by_role("button", name="Run").click()
     page.wait_for_timeout(1000)
     steps, began, used, drawn = step_of(page), time.perf_counter(), processor_seconds(pid), renderer_seconds(page)
     page.wait_for_timeout(SECONDS * 1000)
-    count, seconds = (step_of(page) - steps) / 10, time.perf_counter() - began
+    count, seconds = (step_of(page) - steps) / steps_a_frame, time.perf_counter() - began
     server_used, page_used = processor_seconds(pid) - used, renderer_seconds(page) - drawn
     page.get_by_role("button", name="Pause").click()
     return {
@@ -69,6 +79,48 @@ def frames(page: Any, url: str, pid: int, hidden: list[int]) -> dict[str, float]
         "server, ms a frame": 1000 * server_used / count,
         "page, ms a frame": 1000 * page_used / count,
     }
+
+
+@contextmanager
+def other_page(folder: Path) -> Iterator[str]:
+    """Serve TensorFlow Playground's page; yield its address."""
+    handler = functools.partial(SilentHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{other.server_port}/"
+        other.shutdown()
+
+
+class SilentHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files, without a log."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def other_frames(page: Any, url: str) -> dict[str, float]:
+    """Frames per second of TensorFlow Playground with its first settings; each frame is an epoch of ``UPDATES``."""
+    page.route("**/*", lambda route: route.continue_() if route.request.url.startswith(url) else route.abort())
+    page.add_init_script("window.ga = () => {}")  # its counter of visits, which is not asked for
+    page.goto(url)
+    page.wait_for_selector("#iter-number")
+    epoch = "Number(document.querySelector('#iter-number').textContent.replaceAll(',', ''))"
+    page.click("#play-pause-button")
+    page.wait_for_timeout(1000)
+    before, began, drawn = page.evaluate(epoch), time.perf_counter(), renderer_seconds(page)
+    page.wait_for_timeout(SECONDS * 1000)
+    count, seconds = page.evaluate(epoch) - before, time.perf_counter() - began
+    return {
+        "frames per second": count / seconds,
+        "steps per second": UPDATES * count / seconds,
+        "page, ms a frame": 1000 * (renderer_seconds(page) - drawn) / count,
+    }
+
+
+def show(name: str, found: dict[str, float]) -> None:
+    """Print the figures of one network."""
+    for what, value in found.items():
+        print(f"{name:<24} {what:<24} {value:.2f}" if value < 10 else f"{name:<24} {what:<24} {value:.0f}")
 
 
 def renderer_seconds(page: Any) -> float:
@@ -116,6 +168,23 @@ def page_bytes(chromium: Any, url: str) -> int:
     return sum(sizes)
 
 
+def compare(chromium: Any, page: Any, url: str, pid: int) -> None:
+    """Measure TensorFlow Playground, and this page with the same network, batches and points."""
+    folder = Path(os.environ.get(OTHER, ""))
+    if not (folder / "bundle.js").exists():
+        print(f"TensorFlow Playground is not measured: {OTHER} names no folder with its bundle.js.")
+        return
+    for steps_a_frame in (10, 20):
+        found = frames(page, url, pid, LIKE_IT, steps_a_frame)
+        found["steps per second"] = steps_a_frame * found["frames per second"]
+        show(f"2-4-2-1, {steps_a_frame} steps a frame", found)
+    page.goto("about:blank")
+    with other_page(folder) as address:
+        other = chromium.new_page(viewport=VIEWPORT)
+        show("TensorFlow Playground", other_frames(other, address))
+        other.close()
+
+
 def main() -> None:
     """Measure and print."""
     from playwright.sync_api import sync_playwright
@@ -126,12 +195,13 @@ def main() -> None:
         print(f"first frame after `workings play`   {min(first_frame(chromium) for _ in range(3)):.2f} s")
         with server() as (pid, url, _):
             print(f"files of the page                   {page_bytes(chromium, url) / 1000:.0f} kB")
-            page = chromium.new_page(viewport={"width": 1400, "height": 900})
+            page = chromium.new_page(viewport=VIEWPORT)
             page.add_init_script("localStorage.setItem('visited', 'yes')")
             for name, hidden in NETWORKS.items():
-                for what, value in frames(page, url, pid, hidden).items():
-                    print(f"{name:<15} {what:<24} {value:.2f}" if value < 10 else f"{name:<15} {what:<24} {value:.0f}")
+                settings = {"loss": "CrossEntropy", "hidden": [{"units": units} for units in hidden]}
+                show(name, frames(page, url, pid, settings))
             print(f"a dragged weight is redrawn after   {dragging(page):.0f} ms")
+            compare(chromium, page, url, pid)
         chromium.close()
 
 

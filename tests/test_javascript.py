@@ -721,7 +721,9 @@ def test_texts_from_data_cannot_leave_their_string(tmp_path):
 
 
 @needs_node
-def test_a_network_of_a_table_predicts_tables(tmp_path):
+@pytest.mark.parametrize("impute", [True, False])
+def test_a_network_of_a_table_predicts_tables(impute, tmp_path):
+    """Gaps are filled; without ``impute``, they are also marked."""
     pytest.importorskip("polars")
     from workings.tables import Preprocessing, read_table
 
@@ -729,10 +731,10 @@ def test_a_network_of_a_table_predicts_tables(tmp_path):
     rows = [f"{i % 7 if i != 3 else ''},{['a</script>', 'b', 'c'][i % 3]},{i * 1.5}" for i in range(30)]
     path.write_text("\n".join(['"si""ze",kind,price', *rows]), encoding="utf-8")
     frame = read_table(path)
-    learned = Preprocessing.learn(frame, "price", impute=True)
+    learned = Preprocessing.learn(frame, "price", impute=impute)
     network = Network([Dense(4, "tanh"), Dense(1)], loss="SquaredError", seed=0, n_in=learned.n_features)
     network.preprocessing = learned.to_dict()
-    table = {'si"ze': [1.0, None, 3.0], "kind": ["c", "a</script>", " b "]}
+    table = {'si"ze': [1.0, None, 3.0, ""], "kind": ["c", "a</script>", " b ", "b"]}
     text = network.script(language="javascript", weights="inline")
     code = "return { X: m.features(given.table), predicted: m.predictTable(given.table) };"
     found = run_one(tmp_path, text, code, table=table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import http.server
+import io
 import json
 import random
 import re
@@ -522,6 +523,19 @@ OWN_TABLES = {
     "semicolons and decimal commas": (csv_of({"a": ["1,5", "2,25", "-0,75"], **SMALL_NUMBERS}, ";"), False),
     "tabs and a numbered row": (csv_of({"n": range(60), "a": [1, 4, 2], **SMALL_NUMBERS}, "\t"), False),
     "a constant column": (csv_of({"c": [7], "a": [1, 4, 2], **SMALL_NUMBERS}).replace("\n", "\r\n"), False),
+    "texts": (csv_of({"c": [" red", "Blue", "red", "10 %"], **SMALL_NUMBERS}), False),
+    "texts alone, and a target with a leading zero": (csv_of({"c": ["u", "v", "w"], "y": ["007", "7"]}), False),
+    "texts with gaps": (csv_of({"c": ["red", "NA", "", "blue", "red"], **SMALL_NUMBERS}), False),
+    "texts with gaps that are filled": (csv_of({"c": ["red", "(missing)", "", "red"], **SMALL_NUMBERS}), True),
+    "the word for gaps as a category": (csv_of({"c": ["(missing)", "", "b"], **SMALL_NUMBERS}), False),
+    "gaps that are marked": (csv_of({"a": [3, "", 4, 1, "?"], "k": [5, ""], "b": [1, 2, 9], "y": ["u", "v"]}), False),
+    "true and false": (csv_of({"c": ["true", "false", "false"], "d": ["TRUE", 0, "?"], "y": ["true", "false"]}), False),
+    "codes with leading zeros": (csv_of({"c": ["007", "12", "7"], **SMALL_NUMBERS}), False),
+    "identifiers": (csv_of({"customer_id": [k * 7 % 61 for k in range(60)], "no": [f"n{k}" for k in range(60)],
+                            "year": range(1950, 2010), **SMALL_NUMBERS}), False),
+    "many texts": (csv_of({"c": [*(f"n{k}" for k in range(55)), *["n1"] * 5], **SMALL_NUMBERS}), False),
+    "a column that is nearly empty": (csv_of({"e": [*[""] * 59, 3], "a": [1, 4, 2], **SMALL_NUMBERS}), False),
+    "no other column is left": (csv_of({"id": range(60), "c": [7], "y": [0, 1]}), False),
     "names with markup": (csv_of({"<b>": [1, 4, 2], "__proto__": [1, 2, 5, 8], "y": ["<i>", "b"]}), False),
 }  # fmt: skip
 OPEN = """
@@ -531,7 +545,7 @@ const open = (name, text, target, impute) =>
 
 
 @pytest.mark.parametrize("what", OWN_TABLES)
-def test_a_table_of_numbers_is_read_as_by_python(what, site, tmp_path):
+def test_a_table_is_read_as_by_python(what, site, tmp_path):
     """The same columns, classes and standardized numbers, in another order of the rows."""
     text, is_filled = OWN_TABLES[what]
     path = tmp_path / "mine.csv"
@@ -557,7 +571,10 @@ def test_a_table_of_numbers_is_read_as_by_python(what, site, tmp_path):
     mine, theirs = (np.array(sorted(np.round(rows, 9).tolist())) for rows in (found["rows"], expected))
     np.testing.assert_allclose(mine, theirs, atol=1e-8)
     assert found["loss"][1] < found["loss"][0]
-    assert ("; without " in found["words"]) == (what in ("tabs and a numbered row", "a constant column"))
+    used = [column for column in text.splitlines()[0].replace(";", ",").replace("\t", ",").split(",") if column != "y"]
+    left = [column for column in used if not any(re.split("=| is missing", one)[0] == column for one in data.columns)]
+    listed = re.findall(r"(?:; without |\), )([^ ]+) \(", found["words"])
+    assert listed == left
     monkey = f"import os; os.chdir({str(tmp_path)!r})\n"
     space: dict[str, Any] = {}
     exec(monkey + found["code"].replace("epochs=100", "epochs=1, engine='reference'"), space)
@@ -576,11 +593,14 @@ REFUSED_TABLES = [
     ("a.csv", "a,y\n1,2\n", "z", "no column z"),
     ("a.csv", "a,y\n1,2\n", "y", "1 rows"),
     ("a.csv", "a,y\n1,2\n3,2\n", "y", "the same value"),
-    ("a.csv", "a,y\n1,2\n,3\n4,3\n", "y", "missing values (1)"),
+    ("a.csv", "a,y\n1,2\nx,3\n4,3\n5,6\n6,7\n", "y", "Text “x” in row 2 of column a"),
+    ("a.csv", "a,y\n1,2\n3,x\n4,3\n5,6\n6,7\n", "y", "Text “x” in row 2 of column y"),
+    ("a.csv", "a,y\n1,2024-01-02\n2,2024-03-04\n", "y", "dates or numbers in another notation"),
+    ("a.csv", "a,y\n$1.50,2\n$2,3\n", "y", "no column to learn from"),
     ("a.csv", "a,y\n1,2\n4,\n", "y", "missing in row 2"),
-    ("a.csv", "a,y\nu,2\nv,3\n", "y", "no column of numbers"),
+    ("a.csv", "a,y\n2024-01-02,2\n2024-01-03,3\n", "y", "no column to learn from"),
     ("a.csv", "a,y\n1e308,2\n-1e308,3\n2,4\n", "y", "too large"),
-    ("a.csv", "a,y\n" + "".join(f"{k},t{k}\n" for k in (3, 1, 2)), "y", "too many for classes"),
+    ("a.csv", "a,y\n" + "".join(f"{k},q{k}\n" for k in (3, 1, 2)), "y", "too many for classes"),
     ("a.csv", "\n".join(",".join(cell * 80) for cell in (["c"], ["1"], ["2"])), "c", "two columns"),
     ("a.csv", "\n".join(",".join(f"{k}{n}" for n in range(80)) for k in (1, 2, 3)), "13", "at most 64"),
     ("a.csv", "a,y\n" + "1,2\n2,3\n" * 10_001, "y", "20002 rows"),
@@ -676,8 +696,9 @@ def test_a_site_without_museum_says_so(site):
 
 
 def test_the_site_offers_what_it_can_do(site):
-    found = run(site, f"{SESSION}\nresult = new Session().hello().choices.optimizers;")
-    assert found == list(OPTIMIZERS)  # without L-BFGS
+    code = f"{SESSION}\nconst {{ choices }} = new Session().hello();"
+    found = run(site, f"{code}\nresult = [choices.optimizers, choices.optimizers_of_python];")
+    assert found == [list(OPTIMIZERS), ["LBFGS"]]
 
 
 def test_the_site_is_small_and_complete(site):
@@ -732,6 +753,30 @@ def test_the_command_writes_the_site(tmp_path, monkeypatch):
     assert "generated data only" in " ".join(refused.output.split())
 
 
+def check_replays(tab: Any) -> None:
+    """A replay has a frame for each moment up to the present one, as a page and as a GIF."""
+    moments = int(tab.locator("input[type=range]").last.get_attribute("max")) + 1
+    files = {}
+    for kind, title in (("html", "HTML page"), ("gif", "animated GIF")):
+        with tab.expect_download() as download:
+            tab.get_by_role("button", name=title).click()
+        assert download.value.suggested_filename == f"replay.{kind}"
+        files[kind] = Path(download.value.path()).read_bytes()
+    film = json.loads(re.search(r'class="film">(.*?)</script>', files["html"].decode())[1])
+    assert len(film["pictures"]) == len(film["titles"]) == moments
+    assert film["titles"][0] == "step 0"
+    assert "{" not in re.sub(r"<(script|style).*?</\1>", "", files["html"].decode(), flags=re.DOTALL)
+    images = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    with (
+        images.open(io.BytesIO(files["gif"])) as gif,
+        images.open(io.BytesIO(base64.b64decode(film["pictures"][-1]))) as png,
+    ):
+        assert gif.n_frames == moments
+        gif.seek(moments - 1)
+        difference = np.abs(np.asarray(gif.convert("RGB"), int) - np.asarray(png.convert("RGB"), int))
+        assert (difference.shape[:2], difference.mean() < 2) == ((370, 840), True)
+
+
 def test_the_page_runs_without_a_server(site):
     """In a real browser, from static files: it trains, and asks nothing of another host."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -747,7 +792,10 @@ def test_the_page_runs_without_a_server(site):
         tab = browser.new_page(viewport={"width": 1400, "height": 900}, reduced_motion="reduce")
         tab.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.on("request", lambda request: problems.append(request.url) if url not in request.url else None)
+        tab.on(
+            "request",
+            lambda request: problems.append(request.url) if not request.url.startswith((url, f"blob:{url}")) else None,
+        )
         asked: list[str] = []
         sizes: list[int] = []
         tab.on("request", lambda request: asked.append(request.url.removeprefix(url)))
@@ -772,6 +820,8 @@ def test_the_page_runs_without_a_server(site):
         with tab.expect_download() as download:
             tab.click("text=safetensors")
         assert load(download.value.path()).n_in == 2
+        check_replays(tab)
+        assert tab.locator("[name=optimizer] option[disabled]").inner_text() == "LBFGS: needs Python"
         tab.click("#tab-landscape")
         tab.wait_for_selector("canvas[data-land]")
         if "digits" in available():

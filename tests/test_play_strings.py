@@ -24,6 +24,7 @@ MODULES = (
     "museum",
     "files",
     "own-table",
+    "replay",
 )
 OFFLINE = [PLAY / "offline" / f"{name}.js" for name in MODULES]
 READ = "aria-label|aria-description|aria-roledescription|aria-valuetext|data-hint|title|placeholder|alt"

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError
 from workings.plots.drawing import VERMILION, matplotlib_part, matrix, new_axes, plot, tidy, vector
-from workings.support.arrays import Array
+from workings.support.arrays import Array, Values
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.training.recorders import Snapshots, restoring
 
@@ -268,12 +268,24 @@ def principal_directions(thetas: Array) -> tuple[Array, Array, Array, tuple[floa
     if not (thetas != end).any():
         raise InputError("All snapshots are equal: the training changed no parameter, so there is no path to plot.")
     _, spread, directions = np.linalg.svd(thetas - end, full_matrices=False)
-    first, second = spread[:2] ** 2 / (spread**2).sum()
-    signs = np.where(
-        (thetas[0] - end) @ directions[:2].T > 0, -1, 1
-    )  # the path starts to the left of and below its end
-    directions = signs[:, None] * directions[:2]
+    first, second = shares_of(spread)[:2]
+    directions = towards_end(directions[:2], thetas[0] - end)
     return end, directions, (thetas - end) @ directions.T, (float(first), float(second))
+
+
+def shares_of(spread: Array) -> Values:
+    """are the shares of directions in the squared distances from the end, from their singular values"""
+    return spread**2 / (spread**2).sum()
+
+
+def towards_end(directions: Array, start: Array) -> Values:
+    """are directions with their signs so that the path starts to the left of and below its end"""
+    return np.where(start @ directions.T > 0, -1, 1)[:, None] * directions
+
+
+def with_norms_of(weights: Array, direction: Array) -> Values:
+    """is a direction in which the weights into each unit have the norm of the unit's own weights"""
+    return direction / np.sqrt(np.square(direction).sum(axis=0)) * np.sqrt(np.square(weights).sum(axis=0))
 
 
 def random_directions(net: Model, seed: int) -> Array:
@@ -282,10 +294,9 @@ def random_directions(net: Model, seed: int) -> Array:
     for _ in range(2):
         parts = []
         for array in net.parameters.values():
-            direction = rng.standard_normal(array.shape) if array.ndim == 2 else np.zeros(array.shape)
-            norms = np.linalg.norm(direction, axis=0) if array.ndim == 2 else np.ones(1)
-            own_norms = np.linalg.norm(array, axis=0)
-            parts.append((direction / norms * own_norms).ravel())
+            is_bias = array.ndim == 1
+            direction = np.zeros(array.shape) if is_bias else with_norms_of(array, rng.standard_normal(array.shape))
+            parts.append(np.ravel(direction))
         directions.append(np.concatenate(parts))
     return np.array(directions)
 

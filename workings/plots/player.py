@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 
 from workings.support.escaping import in_html
@@ -76,6 +77,21 @@ SCRIPT = """
 })();
 """
 
+PLAYER = (
+    '<div class="replay" role="group" aria-label="Replay">'
+    '<div class="frame"><img src="{last}" alt="{words}"></div>'
+    '<div class="frame right" aria-hidden="true"><img src="{last}" alt=""></div>'
+    '<div class="controls" hidden><button type="button">Play</button>'
+    '<input type="range" min="0" max="{most}" value="{most}" aria-label="Frame">'
+    '<span class="moment">{title}</span></div>'
+    '<script type="application/json" class="film">{film}</script><script>{script}</script></div>'
+)
+PAGE = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{heading}</title>'
+    '<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head>'
+    "<body><main><h1>{heading}</h1><p>{words}</p>{player}</main></body></html>\n"
+)
+
 
 def player(pictures: Sequence[bytes], titles: Sequence[str], words: str, milliseconds: int) -> str:
     """Return the HTML of a player; the page's head must include ``STYLE``.
@@ -93,23 +109,26 @@ def player(pictures: Sequence[bytes], titles: Sequence[str], words: str, millise
     """
     coded = [base64.b64encode(picture).decode("ascii") for picture in pictures]
     film = json.dumps({"pictures": coded, "titles": list(titles), "milliseconds": milliseconds})
-    film = film.replace("<", "\\u003c")  # so that no title can close the script element
-    last = f"data:image/png;base64,{coded[-1]}"
-    return (
-        f'<div class="replay" role="group" aria-label="Replay">'
-        f'<div class="frame"><img src="{last}" alt="{in_html(words)}"></div>'
-        f'<div class="frame right" aria-hidden="true"><img src="{last}" alt=""></div>'
-        f'<div class="controls" hidden><button type="button">Play</button>'
-        f'<input type="range" min="0" max="{len(coded) - 1}" value="{len(coded) - 1}" aria-label="Epoch">'
-        f'<span class="moment">{in_html(titles[-1])}</span></div>'
-        f'<script type="application/json" class="film">{film}</script><script>{SCRIPT}</script></div>'
+    return filled_in(
+        PLAYER,
+        last=f"data:image/png;base64,{coded[-1]}",
+        words=in_html(words),
+        most=str(len(coded) - 1),
+        title=in_html(titles[-1]),
+        film=film.replace("<", "\\u003c"),  # so that no title can close the script element
+        script=SCRIPT,
     )
 
 
 def page(title: str, words: str, player: str) -> str:
     """Return an HTML page with a heading, a text and a player."""
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{in_html(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{PAGE_STYLE}{STYLE}</style></head>'
-        f"<body><main><h1>{in_html(title)}</h1><p>{in_html(words)}</p>{player}</main></body></html>\n"
-    )
+    return filled_in(PAGE, heading=in_html(title), words=in_html(words), style=PAGE_STYLE + STYLE, player=player)
+
+
+def filled_in(template: str, **values: str) -> str:
+    """Return a template with values in place of names in braces; braces in values are left as they are.
+
+    >>> filled_in("<p>{words}</p>{other}", words="{other}", other="!")
+    '<p>{other}</p>!'
+    """
+    return re.sub(r"\{(\w+)\}", lambda found: values[found[1]], template)

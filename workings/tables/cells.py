@@ -310,7 +310,12 @@ def are_numbers_mostly(texts: pl.Series) -> bool:
     marks = texts.str.to_lowercase().is_in(MISSING_MARKS)
     numbers = are_numbers(texts)
     found, others = int((numbers & ~marks).sum()), int((texts.is_not_null() & ~numbers & ~marks).sum())
-    return found > 0 and found >= 4 * others
+    return mostly_numbers(found, others)
+
+
+def mostly_numbers(count: int, others: int) -> bool:
+    """is whether a column with count numbers and some other texts is one of numbers with errors"""
+    return count > 0 and count >= 4 * others
 
 
 def refuse_like_numbers(texts: pl.Series, advice: str) -> None:
@@ -363,8 +368,12 @@ def refuse_suffixes(column: pl.Series) -> None:
 
 def are_many(texts: pl.Series) -> bool:
     """Return whether a text column has too many different values for categories."""
-    count = texts.drop_nulls().n_unique()
-    return count > MOST_CATEGORIES or (count > MANY_CATEGORIES and 2 * count > len(texts))
+    return too_many_categories(texts.drop_nulls().n_unique(), len(texts))
+
+
+def too_many_categories(count: int, n: int) -> bool:
+    """is whether a text column with count different values in n rows has too many for categories"""
+    return count > MOST_CATEGORIES or (count > MANY_CATEGORIES and 2 * count > n)
 
 
 def refuse_many(texts: pl.Series, advice: str) -> None:

@@ -19,12 +19,12 @@ import numpy as np
 from workings.errors import InputError
 from workings.support.arrays import Array
 from workings.tables.cells import (
-    MANY_CATEGORIES,
     MOST_CATEGORIES,
     as_numbers,
     as_texts,
     is_text,
     load_polars,
+    too_many_categories,
 )
 from workings.tables.columns import CategoryColumn, Column, NumberColumn
 from workings.tables.dates import PARTS, DatePart
@@ -153,8 +153,7 @@ class CategoryStatistics:
     @property
     def are_many(self) -> bool:
         """Whether there are too many different texts for categories."""
-        count = len(self.counts)
-        return count > MOST_CATEGORIES or (count > MANY_CATEGORIES and 2 * count > self.rows)
+        return too_many_categories(len(self.counts), self.rows)
 
     def reason_to_leave_out(self) -> str:
         """Return why the column says nothing about other rows; empty if it may."""

@@ -299,5 +299,10 @@ def decide_task(column: pl.Series) -> tuple[str, str]:
 
 def task_of_whole_numbers(count: int, n: int) -> tuple[str, str]:
     """Return the task for a target of whole numbers, ``count`` of them different in ``n`` rows, and the reason."""
-    few = 2 * count <= n and (count <= 10 or (count <= 20 and count < 0.05 * n))
-    return "classification" if few else "regression", f"whole numbers with {count} different values in {n} rows"
+    task = "classification" if are_classes(count, n) else "regression"
+    return task, f"whole numbers with {count} different values in {n} rows"
+
+
+def are_classes(count: int, n: int) -> bool:
+    """is whether whole numbers with count different values in n rows are classes"""
+    return 2 * count <= n and (count <= 10 or (count <= 20 and count < 0.05 * n))

@@ -15,12 +15,10 @@ from dataclasses import dataclass, field
 
 from workings import losses, optimizers
 from workings.activations import ACTIVATIONS
-from workings.checks.curvature import largest_curvature
 from workings.errors import ProgramError
 from workings.initializers import INITIALIZERS
 from workings.layers import BatchNorm, Dense, Dropout, Layer, chain_rule, dropout_mask
 from workings.model.targets import more_probable, most_probable
-from workings.plots.landscapes import margin_of
 from workings.program.writer import name_of, words_of
 from workings.readings.copying import CopiedCode, inlined_call
 from workings.readings.javascript.functions import copied_lines
@@ -233,7 +231,5 @@ def catalogue_of(
         "targets": {f.__name__: catalogue.add(f) for f in (most_probable, more_probable)},
         "formulas": catalogue.formulas,
     }
-    for function in (largest_curvature, margin_of):
-        catalogue.copied.add(function.__name__, function)
     names = Names([*catalogue.copied.constants, *catalogue.copied.functions])
     return found, copied_lines(catalogue.copied, names)

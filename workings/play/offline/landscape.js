@@ -1,8 +1,8 @@
 // The loss landscape of a run: the loss over a plane through the parameters, and the largest curvature of the loss.
-// Losses and gradients come from the network's statements, the curvature and the margin of an axis from the library.
-// Here are the directions only: the library takes them from a singular value decomposition of NumPy.
+// Losses and gradients come from the network's statements, the formulas of directions, axes and curvature from the library.
+// Here is what the library takes from NumPy: the first two terms of a singular value decomposition.
 import * as np from "./arrays.js";
-import { functions } from "./formulas.js";
+import { largest_curvature, margin_of, shares_of, towards_end, with_norms_of } from "./landscape-formulas.js";
 import { neededFor, stepProgram } from "./program.js";
 import { refusals } from "./strings.js";
 import { run } from "./syntax.js";
@@ -82,9 +82,7 @@ function aroundPresent(trained, objective) {
   around[(around.length - 1) / 2] = 0;
   const directions = [0, 1].map(() => objective.names.flatMap((name) => {
     const own = trained.values[name], drawn = random.standard_normal(own.shape);
-    if (own.shape.length === 1) return Array.from(own.data, () => 0);
-    const norms = [own, drawn].map((value) => np.sqrt(np.sum(np.square(value), { axis: 0 })));
-    return Array.from(np.multiply(np.divide(drawn, norms[1]), norms[0]).data);
+    return Array.from(own.shape.length === 1 ? np.zeros_like(own).data : with_norms_of(own, drawn).data);
   }));
   return { end: objective.vectorOf(trained.values), directions, alphas: around, betas: around };
 }
@@ -96,28 +94,27 @@ function alongPath(trained, objective) {
   const gaps = thetas.map((theta) => minus(theta, end));
   if (!gaps.some((gap) => gap.some((value) => value !== 0))) throw new Error(refusals.no_path);
   if (end.length < 2) throw new Error(refusals.one_parameter);
-  const { directions, shares } = principalDirections(gaps);
-  const path = gaps.map((gap) => directions.map((direction) => dot(gap, direction)));
+  const { spread, directions: found } = firstTerms(gaps);
+  const turned = towards_end(np.array(found), np.array(gaps[0])), directions = np.tolist(turned);
+  const path = np.tolist(np.matmul(np.array(gaps), np.transpose(turned))), shares = Array.from(shares_of(np.array(spread)).data).slice(0, 2);
   const axes = [0, 1].map((k) => axisAround(path.map((place) => place[k]), objective.points, path.flat()));
   return { end, directions, path, shares, alphas: axes[0], betas: axes[1] };
 }
 
-/** Return the first two principal directions of vectors, and the share of each in their squared lengths. */
-export function principalDirections(gaps) {
-  const products = gaps.map((a) => gaps.map((b) => dot(a, b)));
-  const total = products.reduce((sum, row, k) => sum + row[k], 0);
-  const found = [];
+/** Return the first two singular values of rows, the rest as a third one, and the first two right singular vectors. */
+function firstTerms(rows) {
+  const products = rows.map((a) => rows.map((b) => dot(a, b)));
+  const total = products.reduce((sum, row, k) => sum + row[k], 0), found = [];
   for (const _ of [0, 1]) { // eslint-disable-line no-unused-vars
     const [value, vector] = largestEigenvector(products);
     products.forEach((row, i) => row.forEach((_, j) => { row[j] -= value * vector[i] * vector[j]; }));
-    const direction = gaps[0].map((_, k) => vector.reduce((sum, v, i) => sum + v * gaps[i][k], 0));
-    const isStraight = value < 1e-20 * total; // the path has one direction: any other one is the second
-    found.push({ direction: isStraight ? randomOf(0).standard_normal([direction.length]).data : direction, value });
+    const direction = rows[0].map((_, k) => vector.reduce((sum, v, i) => sum + v * rows[i][k], 0));
+    const isStraight = value < 1e-20 * total; // the rows have one direction: any other one is the second
+    found.push({ direction: isStraight ? randomOf(0).standard_normal([direction.length]).data : direction, value: Math.max(value, 0) });
   }
   const first = unit(found[0].direction), second = Array.from(found[1].direction);
-  const directions = [first, unit(minus(second, scaled(first, dot(first, second))))]
-    .map((direction) => (dot(gaps[0], direction) > 0 ? scaled(direction, -1) : direction));
-  return { directions, shares: found.map(({ value }) => Math.max(value, 0) / total) };
+  const values = [...found.map(({ value }) => value), Math.max(total - found[0].value - found[1].value, 0)];
+  return { spread: values.map(Math.sqrt), directions: [first, unit(minus(second, scaled(first, dot(first, second))))] };
 }
 
 // The largest eigenvalue of a symmetric matrix with its eigenvector, by power iteration.
@@ -134,7 +131,7 @@ function largestEigenvector(matrix) {
 
 /** Return evenly spaced points over the range of values, with a margin; the point closest to 0 becomes 0. */
 function axisAround(values, count, longest) {
-  const range = (list) => Math.max(...list) - Math.min(...list), margin = functions.margin_of(range(values), range(longest));
+  const range = (list) => Math.max(...list) - Math.min(...list), margin = margin_of(range(values), range(longest));
   const axis = spaced(Math.min(...values) - margin, Math.max(...values) + margin, count);
   const sizes = axis.map(Math.abs);
   axis[sizes.indexOf(Math.min(...sizes))] = 0;
@@ -144,5 +141,5 @@ function axisAround(values, count, longest) {
 /** The largest curvature of the objective; the power iteration is that of the library. */
 export function sharpness(objective, here) {
   const gradient = (theta) => np.array(objective.gradient(theta.data));
-  return functions.largest_curvature(gradient, np.array(here), randomOf(0).standard_normal([here.length]), ROUNDS);
+  return largest_curvature(gradient, np.array(here), randomOf(0).standard_normal([here.length]), ROUNDS);
 }

@@ -333,8 +333,10 @@ export class Session {
 
   async doctor() { return (await later("doctor-session")).adviceOn(this.run, this.settings); }
 
-  // What needs Python: replays.
-  replay() { return refuse(refusals.replay); }
+  async replay({ kind }) {
+    const { name, bytes: content } = await (await later("replay")).replayOf(this, kind);
+    return { files: [{ name, content: base64(content) }] };
+  }
 
   // -- actions: the museum -------------------------------------------------------------------------
 

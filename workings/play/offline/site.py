@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from workings.activations import ACTIVATIONS
+from workings.checks.curvature import largest_curvature
 from workings.files.safetensors import describe_layer, describe_object
 from workings.layers import BatchNorm, Dense, Dropout, Layer
 from workings.losses import LOSSES
@@ -29,11 +30,17 @@ from workings.play.lesson_files import Lesson, read_lessons
 from workings.play.museum_actions import Exhibits, MistakeSummary
 from workings.play.offline.doctor_modules import checks_module, tables_module
 from workings.play.offline.formula_catalogue import RATE, Catalogue, Node, catalogue_of
+from workings.play.offline.function_modules import functions_module
+from workings.play.offline.table_rules import columns_module
 from workings.play.one_file import named, one_file
 from workings.play.pictures import SIDE, UNIT_SIDE
 from workings.play.play_data import FEATURES, GENERATED, PADDING, described
+from workings.play.replay import MILLISECONDS, MOST_FRAMES
 from workings.play.session import MOST_STEPS
 from workings.play.session_settings import REGULARIZERS, SCHEDULES, Settings
+from workings.plots import player
+from workings.plots.landscapes import margin_of, shares_of, towards_end, with_norms_of
+from workings.plots.replays import LAST_FRAME_DURATION
 from workings.program.program import STAGE_WORDS
 from workings.readings.copying import CopiedCode, rate_expression
 from workings.readings.javascript import arrays_text
@@ -43,7 +50,6 @@ from workings.schedules import schedule_of
 from workings.support.atomic_files import writable_folder, write_bytes
 from workings.support.brief import brief
 from workings.support.json_values import JsonObject
-from workings.tables.screening import FEWEST_ROWS, YEARS
 from workings.version import __version__
 
 STEPS = 98_765  # stands for the number of steps of a schedule
@@ -51,7 +57,13 @@ ROWS = 1000  # of each generated data set in the site
 TABLES = ("iris", "wine", "breast_cancer", "diabetes", "digits")
 IMAGES = 600  # digits in the site
 GAMES = 4
-OFFERS = {"codes": ["library"], "files": ["safetensors", "json"], "opens": [".safetensors", ".json"], "replays": []}
+OFFERS = {
+    "codes": ["library"],
+    "files": ["safetensors", "json"],
+    "opens": [".safetensors", ".json"],
+    "replays": ["html", "gif"],
+}
+LANDSCAPE_FORMULAS = (largest_curvature, margin_of, with_norms_of, towards_end, shares_of)
 FIRST_FILES = (
     "program.js",
     "syntax.js",
@@ -75,6 +87,8 @@ LATER_FILES = (
     "files.js",
     "library-code.js",
     "own-table.js",
+    "replay.js",
+    "gif.js",
 )  # loaded when they are needed
 
 
@@ -106,6 +120,10 @@ def write_site(folder: Path, exhibits: Exhibits | None = None) -> list[Path]:
     contents["session.js"] = (here / "session-static.js").read_bytes()
     contents |= {"arrays.js": arrays_text().encode(), "formulas.js": formulas_module().encode()}
     contents["settings.js"] = settings_module(exhibits).encode()
+    contents["columns.js"] = columns_module().encode()
+    about = "Directions and curvature of the loss landscape."
+    contents["landscape-formulas.js"] = functions_module(about, LANDSCAPE_FORMULAS).encode()
+    contents["replay-page.js"] = replay_module().encode()
     page_text = contents["index.html"].decode()
     contents |= start_of(page_text, (here / "start.js").read_text(encoding="utf-8"))
     museum = {} if exhibits is None else museum_modules(exhibits)
@@ -167,6 +185,7 @@ def settings_module(exhibits: Exhibits | None = None) -> str:
         **session_settings.choices(),
         "data": [*described(), *known],
         "optimizers": list(OPTIMIZERS),  # without L-BFGS, whose steps SciPy makes
+        "optimizers_of_python": [name for name in session_settings.UPDATE_METHODS if name not in OPTIMIZERS],
         "defaults": usual,
         "most_steps": MOST_STEPS,
         "is_static": True,
@@ -187,8 +206,6 @@ def settings_module(exhibits: Exhibits | None = None) -> str:
             "rows": session_settings.MOST_ROWS,
             "features": session_settings.MOST_FEATURES,
             "classes": session_settings.MOST_UNITS,
-            "fewest_rows": FEWEST_ROWS,
-            "years": YEARS,
         },
         "tables": dict.fromkeys(available(), True),
         "generated": dict.fromkeys(GENERATED, True),
@@ -196,6 +213,15 @@ def settings_module(exhibits: Exhibits | None = None) -> str:
     }
     lines = [f"export const {name} = {plain_json(value)};" for name, value in found.items()]
     return "\n".join(["// Settings of the playground, written from Python.", *lines, ""])
+
+
+def replay_module() -> str:
+    """Return the module with the templates of a replay's page, and with its numbers of frames and milliseconds."""
+    film = {"most_frames": MOST_FRAMES, "milliseconds": MILLISECONDS, "last_milliseconds": LAST_FRAME_DURATION}
+    found = {"page": player.PAGE, "player": player.PLAYER, "script": player.SCRIPT, "film": film}
+    found["style"] = player.PAGE_STYLE + player.STYLE
+    lines = [f"export const {name} = {plain_json(value)};" for name, value in found.items()]
+    return "\n".join(["// The page of a replay, written from Python.", *lines, ""])
 
 
 def lessons_module() -> str:

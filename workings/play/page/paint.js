@@ -109,16 +109,29 @@ function paintUnit(canvas, state) {
 function paintOfImage(canvas, state, layer, unit) {
   const { network, frame, data } = state, table = diverging(state.theme);
   if (layer === 0) { paintPixels(canvas, state); return; }
-  if (layer === 1 && network.hidden.length) {
-    const { data: text, shape } = frame.weights.W1, all = text, columns = shape[1], size = data.image_side ** 2;
-    let largest = 1e-9;
-    for (let k = 0; k < size; k++) largest = Math.max(largest, Math.abs(all[k * columns + unit]));
-    show(canvas, fill(data.image_side, (k) => table[Math.round(128 + (127 * all[k * columns + unit]) / largest)]), false);
-    return;
-  }
+  if (layer === 1 && network.hidden.length) { show(canvas, weightsOf(state, unit), false); return; }
   const isOutput = layer === network.hidden.length + 1, values = isOutput ? frame.activations.output : frame.activations.units[layer - 1];
   const largest = isOutput ? 1 : Math.max(...values.map(Math.abs), 1e-9);
   show(canvas, fill(1, () => table[Math.round(128 + (127 * values[unit]) / largest)]), false);
+}
+function weightsOf({ frame, data, theme: name }, unit) { // of the first layer, as a picture
+  const { data: all, shape: [, columns] } = frame.weights.W1, size = data.image_side ** 2, table = diverging(name);
+  let largest = 1e-9;
+  for (let k = 0; k < size; k++) largest = Math.max(largest, Math.abs(all[k * columns + unit]));
+  return fill(data.image_side, (k) => table[Math.round(128 + (127 * all[k * columns + unit]) / largest)]);
+}
+// For pictures that are not on the page, on a canvas of their size: the prediction, or the weights of the first layer.
+export function predictionOn(canvas, screen, name) {
+  sizes.set(canvas, canvas.getContext("2d"));
+  paintScreen(canvas, screen, name);
+}
+export function weightsOn(canvas, state) {
+  const { shape: [, units] } = state.frame.weights.W1, columns = Math.ceil(Math.sqrt(units)), context = canvas.getContext("2d");
+  const size = Math.floor(canvas.width / columns);
+  context.imageSmoothingEnabled = false;
+  for (let unit = 0; unit < units; unit++) {
+    context.drawImage(weightsOf(state, unit), (unit % columns) * size, Math.floor(unit / columns) * size, size - 3, size - 3);
+  }
 }
 function paintPixels(canvas, state) {
   const { pixels } = state.frame.activations, paper = theme(state.theme).middle,

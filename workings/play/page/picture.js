@@ -32,18 +32,26 @@ function contentOf(element, width, height) {
     height);
 }
 
-export function pngOf({ width, height, text }) {
+export async function pngOf({ width, height, text }) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 2 * width, height: 2 * height });
+  canvas.getContext("2d").drawImage(await imageOf(text), 0, 0, 2 * width, 2 * height);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}
+
+export function imageOf(text) { // of an SVG
   return new Promise((resolve, reject) => {
     const picture = new Image(), address = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
-    picture.onload = () => {
-      const canvas = Object.assign(document.createElement("canvas"), { width: 2 * width, height: 2 * height });
-      canvas.getContext("2d").drawImage(picture, 0, 0, 2 * width, 2 * height);
-      URL.revokeObjectURL(address);
-      canvas.toBlob(resolve, "image/png");
-    };
-    picture.onerror = reject;
+    const end = (done) => (event) => { URL.revokeObjectURL(address); done(event); };
+    picture.onload = end(() => resolve(picture));
+    picture.onerror = end(reject);
     picture.src = address;
   });
+}
+
+export function svgFrom(element, width, height) { // an SVG of the page
+  const copy = drawnFrom(element, width, height);
+  copy.setAttribute("font-family", getComputedStyle(document.body).fontFamily);
+  return textOf(copy);
 }
 
 function image(canvas, x, y, width, height) {
@@ -60,13 +68,15 @@ function styled(from, to) {
   for (const name of ["class", "style", "data-hint", "data-edge"]) to.removeAttribute(name);
   [...from.children].forEach((child, k) => styled(child, to.children[k]));
 }
-function drawn(element, width, height) {
+function drawnFrom(element, width, height) {
   const copy = element.cloneNode(true);
   styled(element, copy);
   copy.setAttribute("width", width);
   copy.setAttribute("height", height);
-  return new XMLSerializer().serializeToString(copy).replace(/<!--.*?-->/g, "");
+  return copy;
 }
+const textOf = (element) => new XMLSerializer().serializeToString(element).replace(/<!--.*?-->/g, "");
+const drawn = (element, width, height) => textOf(drawnFrom(element, width, height));
 
 function networkOf(element) {
   const origin = element.getBoundingClientRect();

@@ -17,6 +17,9 @@ export const hints = {
   optimizer:
     "The rule that turns gradients into changes of the weights. With LBFGS, SciPy chooses each step, on all rows: " +
     "there is no learning rate, and no statement of an update.",
+  optimizer_static:
+    "The rule that turns gradients into changes of the weights. LBFGS needs the version with Python, because SciPy " +
+    "makes its steps.",
   lr: "Learning rate: the size of the steps. Too small is slow, too large does not converge.",
   schedule: "How the learning rate changes during training.",
   schedule_steps: "Over how many steps the learning rate changes.",
@@ -55,11 +58,11 @@ export const words = {
   features: "Features", close: "Close", none: "none",
   dropout: "dropout", no_dropout: "no dropout", drop: "drop", no_drop: "drop 0",
   batch_norm: "batch norm", norm: "norm",
-  busy: "Computing …",
+  busy: "Computing …", needs_python: (name) => `${name}: needs Python`,
   hint: "Point at anything, or move to it with Tab, to read what it does.",
   nothing: "Click a unit, a connection or the loss to open it here.",
   needs_python_files:
-    "The NumPy script, LaTeX, other model files and replays need the version with Python: " +
+    "The NumPy script, LaTeX and other model files need the version with Python: " +
     "pip install 'workings[play,cli]', then workings play.",
   closed: "The server has ended, so nothing can be computed any more. Start it again and reload the page.",
   with_key: (hint, key) => `${hint} Key: ${key}.`,
@@ -102,21 +105,21 @@ export const shortcuts = [
 export const data = {
   sets: "Data set", tables: "Tables and images", open: "Open a table …",
   open_hint: "Open a CSV or Parquet file of your own, or drop it on the page. It stays on this computer.",
-  open_hint_static: "Open a CSV file of numbers, or drop it on the page. It stays on this computer.",
+  open_hint_static: "Open a CSV file, or drop it on the page. It stays on this computer.",
   across: "across", up: "up",
   axes_hint: "The columns that the plane shows. All other columns keep their means there.",
 };
 export const table = {
   title: "Which column is the target?", target: "Target", open: "Open", cancel: "Cancel",
   columns: (name, count) => `${name} has ${count} columns. All others become inputs.`,
-  columns_static: (name, count) => `${name} has ${count} columns. All others with numbers become inputs.`,
   fill: "Fill missing values without marking them",
-  // Without Python, the page reads small tables of numbers itself.
+  // Without Python, the page reads small tables itself.
   about: (rows, inputs, reason) => `${rows} rows, ${inputs} inputs; ${reason}`,
   without: (columns) => `; without ${columns}`,
   left_out: (column, why) => `${column} (${why})`,
-  texts: "texts, which need the version with Python", constant: "the same value in every row", empty: "no values",
-  row_numbers: "it numbers the rows",
+  notation: "dates or numbers in another notation, which need the version with Python", empty: "no values",
+  nearly_empty: "hardly any values", constant: "the same value in every row", row_numbers: "it numbers the rows",
+  row_names: "it names the rows",
   classification: (name, count) => `the target ${name} has ${count} classes`,
   regression: (name) => `the target ${name} is a number`,
   ends: (name) => `A table ends in .csv, .tsv or .txt here, not as in ${name}; Parquet needs the version with Python.`,
@@ -127,9 +130,11 @@ export const table = {
   header: (name, column) => (column ? `${name} has two columns with the name ${column}.` : `A column of ${name} has no name.`),
   no_column: (name, column) => `${name} has no column ${column}.`,
   row_count: (name, rows, most) => `${name} has ${rows} rows; the playground takes 2 to ${most}.`,
-  no_inputs: (name) => `${name} has no column of numbers to learn from, beside the target.`,
-  too_many_columns: (columns, most) => `The table has ${columns} columns of numbers; the playground takes at most ${most}.`,
-  gaps: (name, count) => `Column ${name} has missing values (${count}): tick “Fill missing values”, or fill them in.`,
+  no_inputs: (name) => `${name} has no column to learn from, beside the target.`,
+  too_many_columns: (columns, most) => `The table becomes ${columns} inputs; the playground takes at most ${most}.`,
+  stray: (name, text, row) => `Text “${text}” in row ${row} of column ${name}: the other values are numbers. Correct it.`,
+  target_notation: (name) =>
+    `The target ${name} holds dates or numbers in another notation, which need the version with Python.`,
   too_large: (name) => `Column ${name} has values that are too large to standardize. Rescale it.`,
   no_target: (name, row) => `The target ${name} is missing in row ${row}: fill it in, or remove the row.`,
   one_class: (name) => `The target ${name} has the same value in every row.`,
@@ -315,6 +320,13 @@ export const taking = {
     "to the last bit.",
 };
 
+export const replay = { // of the page without a server
+  heading: "Replay of a training", about: "The network at each moment of its run, beside the loss and the score.",
+  step: (step) => `step ${step}`, title: (step, score, value) => `step ${step}: ${score.toLowerCase()} ${value}`,
+  curves: (title) => `${title}; dashed: validation`,
+  nothing: "There is nothing to replay yet: make some steps first.", kind: (name) => `Unknown kind of replay ${name}.`,
+};
+
 // -- the museum ------------------------------------------------------------------------------------
 
 export const museum = {
@@ -368,7 +380,7 @@ export const notices = {
 export const refusals = {
   needs_python: (what) => `${what} the version with Python: pip install 'workings[play,cli]', then workings play.`,
   code: "Code needs", exports: "Exports need",
-  replay: "Replays need", museum: "The museum needs",
+  museum: "The museum needs",
   action: (name) => `Unknown action ${name}.`,
   setting: (name) => `Unknown setting ${name}.`,
   choice: (name, value) => `Unknown ${name} ${value}.`,

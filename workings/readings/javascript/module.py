@@ -24,7 +24,7 @@ from workings.readings.javascript.recorded import Recorded
 from workings.readings.javascript.step_functions import WIDTH, JavaScriptStatementWriter, comment, wrapped
 from workings.schedules import Constant, monitor_of
 from workings.support.arrays import Array
-from workings.tables.columns import CategoryColumn, Column, Columns, columns_in, filled, original, standard
+from workings.tables.columns import CategoryColumn, Column, Columns, columns_in, filled, missing, original, standard
 from workings.training.recipe import Recipe
 from workings.version import __version__
 
@@ -34,7 +34,7 @@ OWN_NAMES = frozenset((
     "decode", "inferenceForward", "inferenceObjective", "forwardAndBackward", "update", "learningRate", "drawMasks",
     "follow", "columns", "inOriginalUnit", "checkedTargets",
 ))  # fmt: skip
-FILES = ("arrays.js", "labels.js", "prediction.js", "gradients.js", "training.js", "tables.js")
+FILES = ("arrays.js", "labels.js", "prediction.js", "gradients.js", "training.js", "tables.js", "columns.js")
 PLATEAU = "reduced_on_plateau"
 
 
@@ -148,7 +148,7 @@ class ModuleDraft:
         targets = self.network.targets
         formulas: list[Callable[..., object]] = [one_hot] if targets.has_labels or self.columns is not None else []
         formulas += [most_probable] if targets.is_multiclass else [more_probable] if targets.is_classification else []
-        formulas += [standard, filled, original] if self.columns is not None else []
+        formulas += [standard, filled, missing, original] if self.columns is not None else []
         formulas += [dropout_mask] if any(isinstance(layer, Dropout) for layer in self.network.layers) else []
         for formula in formulas:
             self.copied.add(formula.__name__, formula)
@@ -327,6 +327,8 @@ class ModuleDraft:
             "}",
             "",
             *self.template("tables.js"),
+            "",
+            *self.template("columns.js"),
         ]
 
     # -- training ------------------------------------------------------------------------------
@@ -469,4 +471,5 @@ def column_code(column: Column) -> str:
         found: dict[str, object] = {"categories": known, "fill": column.fill, "unknown": column.unknown}
     else:
         found = {"mean": column.mean, "std": column.std, "fill": column.fill}
+        found |= {"indicator": True} if column.indicator else {}
     return ", ".join(f"{name}: {literal(value)}" for name, value in {"name": column.name, **found}.items())

@@ -16,25 +16,3 @@ export function features(table) {
 export function predictTable(table, values = weights) {
   return np.tolist(inOriginalUnit(decode(outputs(features(table), values))));
 }
-
-/** Encode one column of a table. */
-function encodedColumn(given, { name, mean, std, fill, categories, unknown }) {
-  if (given === undefined) throw new RangeError(`the table has no column ${JSON.stringify(name)}`);
-  if (categories !== undefined) {
-    const words = Array.from(given, (word) => (isMissing(word) ? fill : String(word).trim() || fill) ?? "");
-    const part = np.positive(one_hot(np.array(words), np.array(categories)));
-    const place = unknown === "zeros" ? -1 : np.any(part, { axis: 1 }).data.indexOf(0);
-    if (place >= 0) throw new RangeError(`${JSON.stringify(name)} has an unknown category in row ${place}`);
-    return part;
-  }
-  const numbers = np.array(Array.from(given, (value) => (isMissing(value) ? NaN : Number(value))));
-  const x = fill === null ? numbers : filled(numbers, fill);
-  const place = np.isfinite(x).data.indexOf(0);
-  if (place >= 0) throw new RangeError(`${JSON.stringify(name)} has no finite number in row ${place}`);
-  return standard(x, mean, std);
-}
-
-/** Whether a cell of a table is empty. */
-function isMissing(value) {
-  return value === null || value === undefined || Number.isNaN(value);
-}

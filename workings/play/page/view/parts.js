@@ -15,10 +15,11 @@ export function number(value, digits = 4) {
 export const signed = (value) => (value < 0 ? `−${number(-value, 3)}` : number(value, 3));
 
 export function select(name, value, options, change,
-  { label = names[name] ?? name, hint = hints[name], show = (one) => one || words.none } = {}) {
+  { label = names[name] ?? name, hint = hints[name], show = (one) => one || words.none, absent = [] } = {}) {
   return html`<label class="field" data-hint=${hint}><span>${label}</span>
     <select name=${name} .value=${value} @change=${(event) => change(event.target.value)}>
       ${options.map((one) => html`<option value=${one} ?selected=${one === value}>${show(one)}</option>`)}
+      ${absent.map((one) => html`<option disabled>${words.needs_python(one)}</option>`)}
     </select></label>`;
 }
 export function slider(name, value, { low, high, step, label = names[name], hint = hints[name], show = (v) => number(v, 3) }, change) {

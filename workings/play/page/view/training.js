@@ -14,7 +14,8 @@ export function trainingBar(state, act) {
   const hasRate = settings.optimizer !== "LBFGS"; // for which SciPy chooses the steps
   const batches = withValue([0, 1, 5, 10, 30, 100], settings.batch_size);
   return html`<section class="training" aria-label=${words.group}>
-    ${select("optimizer", settings.optimizer, choices.optimizers, change("optimizer"))}
+    ${select("optimizer", settings.optimizer, choices.optimizers, change("optimizer"),
+      choices.is_static ? { hint: hints.optimizer_static, absent: choices.optimizers_of_python } : {})}
     ${hasRate ? select("lr", String(settings.lr), withValue(rates, settings.lr), change("lr", Number)) : ""}
     ${hasRate ? select("schedule", settings.schedule, choices.schedules, change("schedule")) : ""}
     ${!hasRate || settings.schedule === "constant" ? "" : numberField("schedule_steps", settings.schedule_steps,
