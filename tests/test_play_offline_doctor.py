@@ -108,7 +108,7 @@ for (const one of JSON.parse(fs.readFileSync(0))) {
   run.values = values;
   if (one.is_fresh) run.birth.values = values;
   run.course = one.course.map((measured) => ({ measured: measured.map(read) }));
-  const { heading, findings, checked } = adviceOn(run, session.settings);
+  const { heading, findings, checked } = adviceOn(run, session.settings, one.most ?? Infinity);
   console.log(JSON.stringify({ heading, findings, checked }));
 }"""
 
@@ -168,15 +168,20 @@ def test_the_doctor_finds_what_it_finds_in_python(site):
     assert len(names) >= 10, names
 
 
+@pytest.mark.slow
 def test_the_edge_of_stability_is_that_of_python(site):
     session = trained(EDGE, 0)
     session.advance(300)
     for _ in range(130):  # each step is a moment of the course
         session.advance(1)
-    ((expected, found),) = both_doctors(site, [({"settings": session.settings.to_json()}, session)])
+    given = {"settings": session.settings.to_json()}
+    (expected, found), (_, hasty) = both_doctors(site, [(given, session), ({**given, "most": 0}, session)])
     ((wanted,), (told,)) = expected["findings"], found["findings"]
     assert wanted["name"] == told["name"] == "edge-of-stability"
     assert wanted["change"] == told["change"]
+    assert hasty["findings"] == []
+    assert hasty["checked"][:-1] == found["checked"]
+    assert "edge of stability" in hasty["checked"][-1]
     # the way on to the minimum is chaotic at first, so it depends on rounding where it ends
     assert wanted["measured"].split(" With a smaller rate")[0] == told["measured"].split(" With a smaller rate")[0]
 

@@ -15,6 +15,7 @@ STRINGS = PLAY / "page" / "strings.js"
 PAGE = sorted(path for path in (PLAY / "page").rglob("*.js") if path != STRINGS and path.parent.name != "vendor")
 MODULES = (
     "session-static",
+    "doctor-session",
     "training",
     "inspection",
     "walk",

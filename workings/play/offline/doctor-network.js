@@ -10,7 +10,7 @@ import { importable } from "./doctor-tables.js";
 import { run, valueOf } from "./syntax.js";
 import { described, drawMasks, initialValues, randomOf, Run } from "./training.js";
 
-const isFinite = (value) => np.truth(np.all(np.isfinite(value)));
+const isFinite = (value) => (np.isArray(value) ? value.data.every(Number.isFinite) : Number.isFinite(value));
 
 /** A number as Python writes a float: 1 becomes 1.0. */
 const float = (value) => (Number.isInteger(value) && Math.abs(value) < 1e16 ? `${value}.0` : format(value));
@@ -292,6 +292,9 @@ export class History extends Map {
 export class DivergenceError extends Error {
   constructor(losses) { super("training diverged"); this.history = new History([["loss", losses]]); }
 }
+const LONG = 5000; // epochs: only the search for a rate that settles trains for so long
+/** How many milliseconds long trainings may take in a diagnosis, and whether one was ended. */
+export const patience = { left: Infinity, ended: false };
 /** Train a network; the loss of an epoch is that of the parameters at its beginning. */
 export function train(network, X, y, { optimizer, epochs, batch_size: batch }) {
   network.build(X.shape[1]);
@@ -300,8 +303,13 @@ export function train(network, X, y, { optimizer, epochs, batch_size: batch }) {
   const carried = [...program.parameters, ...program.statistics, ...program.states];
   const states = Object.fromEntries(program.states.map((name) => [name, np.zeros_like(network.values[program.parameters.find((one) => name.endsWith(`_${one}`))])]));
   let values = { ...network.values, ...states }, t = 0;
+  const begun = performance.now(), most = epochs < LONG ? Infinity : patience.left;
   const keep = () => network.set_values(Object.entries(values).filter(([name]) => network.parameters.has(name) || network.statistics.has(name)));
   for (let epoch = 0; epoch < epochs; epoch += 1) {
+    if (epoch % 100 === 0 && performance.now() - begun > most) {
+      Object.assign(patience, { left: 0, ended: true });
+      throw new DivergenceError(losses);
+    }
     const order = size < n ? np.permutation(n, random.next) : null;
     if (order) { keep(); losses.push(network.measure(X, targets)[0]); }
     for (let start = 0; start < n; start += size, t += 1) {
@@ -316,6 +324,7 @@ export function train(network, X, y, { optimizer, epochs, batch_size: batch }) {
     }
   }
   keep();
+  if (epochs >= LONG) patience.left -= performance.now() - begun;
   return new History([["loss", losses]]);
 }
 

@@ -429,4 +429,5 @@ export const offline = {
   slope: (entry, value) => `finite difference of J with respect to ${entry}: ${value}`,
   all_agree: (count, error) => `; all ${count} entries agree to ${error}`,
   differ: (error) => `; GRADIENT AND FINITE DIFFERENCE DIFFER by ${error}`,
+  no_edge: (seconds) => `but not the edge of stability, which takes more than ${seconds} seconds here (see Landscape)`,
 };

@@ -212,6 +212,7 @@ function each(f, Kind, a, b = 0, c = 0) {
     return Kind === Uint8Array ? Boolean(value) : value;
   }
   if (isArray(a) && !isArray(b) && !isArray(c)) return eachOfOne(f, Kind, a, b, c);
+  if (isArray(a) && isArray(b) && !isArray(c) && `${a.shape}` === `${b.shape}`) return eachOfPairs(f, Kind, a, b, c);
   const whole = broadcast(broadcast(shape(a), shape(b)), shape(c));
   const [rows, columns] = whole.length === 2 ? whole : [1, whole[0]];
   const [first, second, third] = [steps(a), steps(b), steps(c)];
@@ -233,6 +234,14 @@ function eachOfOne(f, Kind, a, b, c) {
   const { length } = a.data;
   const data = new Kind(length);
   for (let place = 0; place < length; place += 1) data[place] = f(a.data[place], b, c);
+  return ndarray(a.shape, data);
+}
+
+/** The same for two arrays of one shape. */
+function eachOfPairs(f, Kind, a, b, c) {
+  const { length } = a.data;
+  const data = new Kind(length);
+  for (let place = 0; place < length; place += 1) data[place] = f(a.data[place], b.data[place], c);
   return ndarray(a.shape, data);
 }
 
