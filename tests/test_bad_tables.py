@@ -96,6 +96,22 @@ FAULTS = {
     "many words": Fault(lambda i: f"city {i % 4 if i < 30 else i}", ("bad: the 50 most frequent of 94 categories",),
                         width=50),
     "blanks": Fault(lambda i: f"  {i % 7} ", (), width=1),
+    "errors of a spreadsheet": Fault(lambda i: ["#DIV/0!", "#REF!"][i % 2] if i % 5 == 0 else i / 11,
+                                     ("bad: 24 missing values filled",), width=2),
+    "an error in words": Fault(lambda i: "#VALUE!" if i % 7 == 0 else "rg"[i % 2],
+                               ("bad: '#VALUE!' is read as a category",), width=3),
+    "dates in two formats": Fault(lambda i: OLD[i] if i % 2 else f"2024-0{1 + i % 9}-{10 + i % 19}",
+                                  ("'bad' holds dates in different formats, such as '2024-01-10'", "--drop bad"), True,
+                                  DROP),
+    "days and months mixed": Fault(lambda i: f"{13 + i % 9}/01/2024" if i % 2 else f"01/{13 + i % 9}/2024",
+                                   ("'bad' holds dates in different formats", "--drop bad"), True, DROP),
+    "times with AM and PM": Fault(lambda i: f"{1 + i % 12}:{10 + i % 49} {'AP'[i // 7 % 2]}M",
+                                  ("bad: dates, taken apart into hour, minute",), width=2),
+    "long texts": Fault(lambda i: f"{i} and {'so on ' * 40}", ("bad: left out, text", "so on so…'"), width=0),
+    "words in two spellings": Fault(lambda i: ["Red", "red ", "blue"][i % 3], ("'Red' and 'red' are different",),
+                                    width=3),
+    "like numbers": Fault(lambda i: f"{i % 30}h 5m", ("bad: 30 categories that begin like numbers, such as '0h 5m'",),
+                          width=30),
     "a leak": Fault(lambda i: f"{LABEL[i]} indeed", ("problem: bad alone gives the target", "--drop bad"), width=2),
 }  # fmt: skip
 
@@ -198,6 +214,13 @@ FILES: dict[str, str | bytes] = {  # ways to write the file that are read as the
     "old Macs' line ends": lines_of(GOOD).replace("\n", "\r"),
     "empty lines at the end": lines_of(GOOD) + "\n\n\n",
     "quotes around all": lines_of(GOOD, quoting=csv.QUOTE_ALL),
+    "a comma at the end of each line": lines_of(GOOD).replace("\n", ",\n"),
+    "empty columns beside the table": lines_of(GOOD, ";")
+    .replace("\n", ";;;\n")
+    .replace("kind", "kind;")
+    .replace("red", "red;")
+    .replace("blue", "blue;")
+    .replace("green", "green;"),
     "blanks after commas": lines_of(GOOD).replace(",", ", "),
 }
 REFUSED: dict[str, tuple[str | bytes, tuple[str, ...], TextOptions | None]] = {  # and what settles it
@@ -243,6 +266,33 @@ REFUSED: dict[str, tuple[str | bytes, tuple[str, ...], TextOptions | None]] = { 
     "a label that ends with the character 0": (
         lines_of({**GOOD, "y": [f"{label}\0" if row < 5 else label for row, label in enumerate(LABEL)]}),
         ("The target 'y' has the text", "NumPy drops the character", "row 0"),
+        None,
+    ),
+    "names again": (
+        lines_of(GOOD).replace("\n", "\nsize,kind,y\n", 3)[len("size,kind,y\n") :],
+        ("repeats its column names in lines 3, 5",),
+        None,
+    ),
+    "quotes inside values": (
+        "sep=;\n" + lines_of({**GOOD, "kind": ["red", '5" pipe', "blue"] * 40}, ";").replace('"5"" pipe"', '5" pipe'),
+        ("line 4 has one inside a value", "Double it there"),
+        None,
+    ),
+    "a title": ("Sales of 2024\n" + lines_of(GOOD), ("3 values in line 2", "If line 1 is a title"), None),
+    "no names": (lines_of(GOOD).split("\n", 1)[1], ("Unknown target column 'y'", "Add a line with names"), None),
+    "numbers of two readings with gaps": (
+        lines_of({**GOOD, "y": ["", "1,234", "5"] * 40}),
+        ("2 problems", "no value in row 1", "--decimal"),
+        None,
+    ),
+    "prices with gaps": (
+        lines_of({**GOOD, "y": ["" if row == 3 else f"{row % 40}.5k" for row in range(N)]}),
+        ("2 problems", "no value in row 4", "begin like numbers"),
+        None,
+    ),
+    "dates with gaps to predict": (
+        lines_of({**GOOD, "y": ["", *OLD[1:]]}),
+        ("2 problems", "no value in row 1", "holds dates"),
         None,
     ),
     "a short line": (lines_of(GOOD) + "1,red\n", ("2 values in line 122", "3 column names"), None),
@@ -304,6 +354,18 @@ def test_a_fault_in_a_file_of_another_kind_is_handled_alike(name, file, tmp_path
     found = told(source)
     for words in FAULTS[name].words:
         assert words in found
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [(["Yes", "yes", "no"], ("Yes", "no", "yes")), (["No", "yes", "No"], ("No", "yes"))],
+)
+def test_classes_are_recognized_and_doubtful_ones_are_said(labels, classes, tmp_path):
+    table = read_table(read(tmp_path / "t.csv", lines_of({**GOOD, "y": (labels * N)[:N]})).file)
+    learned = Preprocessing.learn(table, "y")
+    assert learned.classes == classes
+    said = "y: 'Yes' and 'yes' are different classes; write them alike if they mean the same"
+    assert (said in learned.notes) is ("Yes" in classes)
 
 
 def test_there_are_more_than_forty_badly_made_tables():

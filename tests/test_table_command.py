@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from workings import Network
+from workings import Dense, Network
+from workings.checks.known_training import KnownTraining
+from workings.checks.suggested_code import SuggestedCode
 from workings.cli.commands import app, seconds_of
 from workings.cli.table_phrasing import TableTerms
 from workings.cli.table_plan import Plan, TableSource
 from workings.cli.table_training import prepare
 from workings.ensemble import Ensemble
 from workings.errors import InputError
+from workings.optimizers import Adam
 from workings.tables import read_table
 from workings.tables.columns import NumberColumn
 from workings.tables.scaling import ROBUST
@@ -231,7 +234,7 @@ def test_the_doctor_reads_the_recipe(table: Path) -> None:
 def test_what_the_doctor_advises_keeps_the_recipe_or_says_so() -> None:
     terms = TableTerms(TableSource(Path("t.csv"), "y"), plan_of(epochs=None))
     assert terms.trained({"class_weight": "balanced"}) == "workings train t.csv --target y --balanced"
-    assert terms.more_epochs(44) == "workings train t.csv --target y --epochs 108"
+    assert terms.more_epochs(44, before=64) == "workings train t.csv --target y --epochs 108"
     assert terms.trained({"callbacks": "[EarlyStopping(patience=10)]"}) == "workings train t.csv --target y"
     training = plan_of(epochs=None).recipe_for(classification=True)
     assert training is not None
@@ -241,6 +244,20 @@ def test_what_the_doctor_advises_keeps_the_recipe_or_says_so() -> None:
     plain = TableTerms(TableSource(Path("t.csv"), "y"), plan_of(recipe=False, epochs=None))
     assert plain.command() == "workings train t.csv --target y --plain"
     assert plain.command(hidden="4") == "workings train t.csv --target y --hidden 4"
+
+
+@pytest.mark.parametrize(("rows", "classification"), [(40, True), (9_000, True), (9_000, False), (90_000, True)])
+def test_the_doctor_counts_further_epochs_from_those_of_the_training(rows: int, classification: bool) -> None:
+    training = plan_of(epochs=None).recipe_for(classification=classification)
+    assert training is not None
+    recipe = training.training_recipe(rows, is_validated=True, classification=classification)
+    terms = TableTerms(TableSource(Path("t.csv"), "y"), plan_of(epochs=None), classification)
+    network = Network([Dense(1)], loss="squarederror", n_in=1, seed=0)
+    code = SuggestedCode(network, KnownTraining(recipe, terms=terms), is_full_batch=False)
+    assert code.more_epochs(44).endswith(f" --epochs {recipe.epochs + 44}")
+    assert f"lr=0.02, epochs={recipe.epochs + 44})" in code.more_epochs_with(Adam(0.02), 44)
+    continued = SuggestedCode(network, KnownTraining(recipe), is_full_batch=False)
+    assert "epochs=44" in continued.more_epochs_with(Adam(0.02), 44)
 
 
 def test_the_progress_of_each_network_is_shown(table: Path) -> None:

@@ -412,7 +412,7 @@ def test_a_csv_file_that_cannot_be_read_says_where_and_why(tmp_path, content, pa
     [
         ("a,b,a\n1,2,3\n", ["two columns named 'a'", "Rename one"]),
         (",b\nx,2\n", ["Column 1", "no name", "index=False"]),
-        ("a,b,\n1,2,\n", ["Column 3", "no name"]),
+        ("a,b,\n1,2,3\n", ["Column 3", "no name"]),
         ("a,b\n", ["column names (a, b) but no rows"]),
     ],
 )

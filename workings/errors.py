@@ -136,6 +136,15 @@ def some(names: Iterable[object], most: int = 10) -> str:
     return ", ".join(texts[:most]) + rest
 
 
+def shortened(text: str, most: int = 40) -> str:
+    """Return a text, without its end if it is long.
+
+    >>> shortened("a note", most=10), shortened("a note on many things", most=10)
+    ('a note', 'a note on…')
+    """
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of another library's error message, without its full stop."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

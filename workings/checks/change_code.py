@@ -35,8 +35,8 @@ class Terms(Protocol):
     def trained(self, changed: Mapping[str, object]) -> str:
         """Return code for the same training with other settings of ``fit``."""
 
-    def more_epochs(self, epochs: int) -> str:
-        """Return code for a number of further epochs."""
+    def more_epochs(self, epochs: int, before: int) -> str:
+        """Return code for a number of further epochs, after the number of epochs ``before``."""
 
     def changed_network(
         self, network: Model, parts: Sequence[Layer | str], penalties: Sequence[Regularizer]

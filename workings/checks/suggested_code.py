@@ -14,7 +14,7 @@ from workings.checks.known_training import KnownTraining
 from workings.checks.rates import rate_of, with_rate
 from workings.layers import BatchNorm, FullyConnected, Layer
 from workings.model.model import Model
-from workings.optimizers import Adam, Chain
+from workings.optimizers import Adam, Chain, Part
 from workings.regularizers import Regularizer
 
 
@@ -92,8 +92,13 @@ class SuggestedCode:
     def more_epochs(self, epochs: int) -> str:
         """Write code for a number of further epochs."""
         if self.terms is not None:
-            return self.terms.more_epochs(epochs)
+            return self.terms.more_epochs(epochs, self.training.recipe.epochs)
         return f"{self.fit(epochs=epochs)}  # continues from the current parameters"
+
+    def more_epochs_with(self, optimizer: Part, epochs: int) -> str:
+        """Write code for further epochs with another optimizer; where that trains anew, for all epochs together."""
+        before = 0 if self.terms is None else self.training.recipe.epochs
+        return self.fit(optimizer=optimizer, epochs=before + epochs)
 
     def longer(self, times: int = 5) -> str:
         """Write code for a training with the usual learning rate and more epochs."""

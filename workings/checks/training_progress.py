@@ -296,7 +296,7 @@ def attempts(case: Case, ending: Ending) -> Iterator[tuple[Ending, int]]:
 
 def trained_with(case: Case, optimizer: Part, epochs: int) -> str:
     """Return code for further epochs with another optimizer."""
-    return case.code.fit(optimizer=optimizer, epochs=epochs)
+    return case.code.more_epochs_with(optimizer, epochs)
 
 
 def further_steps(case: Case, ending: Ending | None) -> int:
@@ -381,7 +381,7 @@ def decayed(case: Case, rates: Array) -> str:
 
 def end_by_schedule(case: Case, finding: str, measured: str, optimizer: Part, how: str) -> Ending:
     """Return the end of a training whose schedule made its last steps useless; another rate continues it."""
-    return Ending(finding, measured, optimizer, how, lambda epochs: case.code.fit(optimizer=optimizer, epochs=epochs))
+    return Ending(finding, measured, optimizer, how, lambda epochs: case.code.more_epochs_with(optimizer, epochs))
 
 
 def end_of_epochs(case: Case, optimizer: Part) -> Ending:
@@ -390,7 +390,7 @@ def end_of_epochs(case: Case, optimizer: Part) -> Ending:
     def code(epochs: int) -> str:
         if optimizer is case.optimizer:
             return case.code.more_epochs(epochs)
-        return case.code.fit(optimizer=optimizer, epochs=epochs)
+        return case.code.more_epochs_with(optimizer, epochs)
 
     return Ending("still-falling", "", optimizer, "", code, is_cut_short=False)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from workings.checks.rates import rate_of
-from workings.cli.table_plan import PLAIN_EPOCHS, PLAIN_OPTIONS, Plan, TableSource
+from workings.cli.table_plan import PLAIN_OPTIONS, Plan, TableSource
 from workings.layers import Dense, Dropout, FullyConnected, Layer
 from workings.network import Network
 from workings.optimizers import Part, optimizer_named
@@ -62,15 +62,9 @@ class TableTerms:
         options |= optimizer_options(changed["optimizer"]) if "optimizer" in changed else {}
         return self.command(**options)
 
-    def more_epochs(self, epochs: int) -> str:
-        """Return the command with more epochs."""
-        return self.command(epochs=self.usual_epochs + epochs)
-
-    @property
-    def usual_epochs(self) -> int:
-        """The number of epochs of this training; the recipe has fewer for a table with many rows."""
-        usual = self.plan.recipe_for(classification=self.classification)
-        return self.plan.epochs or (PLAIN_EPOCHS if usual is None else usual.most_epochs)
+    def more_epochs(self, epochs: int, before: int) -> str:
+        """Return the command that trains anew, for the sum of the epochs."""
+        return self.command(epochs=before + epochs)
 
     def changed_network(
         self, network: Network, parts: Sequence[Layer | str], penalties: Sequence[Regularizer]

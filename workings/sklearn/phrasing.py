@@ -47,7 +47,7 @@ class EstimatorTerms:
             parameters |= self.optimizer_parameters(changed["optimizer"])
         return self.code(parameters)
 
-    def more_epochs(self, epochs: int) -> str:
+    def more_epochs(self, epochs: int, before: int) -> str:
         """Return code that continues training from the current weights."""
         return f"{self.code({'max_iter': epochs, 'warm_start': True})}  # continues from the current weights"
 

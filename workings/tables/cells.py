@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from workings.errors import InputError, MissingExtraError, some
+from workings.errors import InputError, MissingExtraError, shortened, some
 from workings.support.keywords import checked_keywords
 from workings.tables.columns import missing_values
 from workings.tables.dates import find_date_format
@@ -283,8 +283,8 @@ def refuse_stray_text(texts: pl.Series, advice: str = "") -> None:
             f' Or read {texts[first_row(marks)]} as a missing value: leave out `--missing refuse` (missing="refuse").'
         )
     raise InputError(
-        f"Text {texts[row]!r} in {place(row, texts)}: {int(strays.sum())} of this column's {len(texts)} values are not "
-        f"numbers, all others are. {fix}{advice}"
+        f"Text {shortened(texts[row])!r} in {place(row, texts)}: {int(strays.sum())} of this column's {len(texts)} "
+        f"values are not numbers, all others are. {fix}{advice}"
     )
 
 
@@ -318,6 +318,15 @@ def mostly_numbers(count: int, others: int) -> bool:
     return count > 0 and count >= 4 * others
 
 
+def begin_like_numbers(known: pl.Series) -> bool:
+    """Return whether many different texts all begin like numbers or dates, such as 1.5k and 05.01."""
+    return (
+        len(known) > FEW_LIKE_NUMBERS
+        and bool(known.str.contains(LIKE_NUMBER).all())
+        and bool(known.str.contains(r"\D").all())
+    )
+
+
 def refuse_like_numbers(texts: pl.Series, advice: str) -> None:
     """Raise for many different texts that all begin like numbers or dates, such as 1.5k and 05.01.
 
@@ -328,7 +337,7 @@ def refuse_like_numbers(texts: pl.Series, advice: str) -> None:
     but are not numbers or dates in a format that is known. Write numbers.
     """
     known = texts.drop_nulls().unique(maintain_order=True)
-    if len(known) > FEW_LIKE_NUMBERS and known.str.contains(LIKE_NUMBER).all() and known.str.contains(r"\D").all():
+    if begin_like_numbers(known):
         first, second = known[:2].to_list()
         raise InputError(
             f"The {len(known)} different values of column {texts.name!r} begin like numbers, such as {first!r} and "
@@ -382,7 +391,7 @@ def refuse_many(texts: pl.Series, advice: str) -> None:
         known = texts.drop_nulls()
         raise InputError(
             f"Column {texts.name!r} is text with {known.n_unique()} different values in {len(texts)} rows, for example "
-            f"{known[0]!r}. It identifies rows instead of grouping them. {advice}"
+            f"{shortened(known[0])!r}. It identifies rows instead of grouping them. {advice}"
         )
 
 

@@ -25,7 +25,7 @@ from workings.tables.values import as_list, is_gap, place_of
 PARTS = ("year", "month", "day", "weekday", "hour", "minute")
 ISO = ""  # ISO 8601
 HOURS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p")
-TIMES = HOURS[:2]  # columns that hold no dates
+TIMES = HOURS  # columns that hold no dates
 NUMBERED_DAYS = """
 %Y/%m/%d %Y.%m.%d %d.%m.%Y %d-%m-%Y %m-%d-%Y %d/%m/%Y %m/%d/%Y
 %d.%m.%y %y.%m.%d %d-%m-%y %m-%d-%y %y-%m-%d %d/%m/%y %m/%d/%y %y/%m/%d
@@ -248,6 +248,7 @@ def find_date_format(texts: Sequence[str], name: str, order: str | None = None) 
     counts = {form: sum(fits(text, form) for text in shaped) for form in formats}
     fitting = {form: count for form, count in counts.items() if count >= FEWEST_SHAPED * len(texts)}
     if not fitting:
+        refuse_mixed(texts, formats, name)
         return None
     wanted = [form for form in fitting if order is not None and order_of(form) == order]
     most = max(fitting[form] for form in wanted or fitting)
@@ -262,6 +263,17 @@ def find_date_format(texts: Sequence[str], name: str, order: str | None = None) 
             f"`--drop {name}`."
         )
     return form
+
+
+def refuse_mixed(texts: Sequence[str], formats: Sequence[str], name: str) -> None:
+    """Raise for dates, each of which fits a format, while no format fits most of them."""
+    kinds = [next((form for form in formats if fits(text, form)), None) for text in texts]
+    if None not in kinds and len(set(kinds)) > 1:
+        second = next(place for place, kind in enumerate(kinds) if kind != kinds[0])
+        raise InputError(
+            f"Column {name!r} holds dates in different formats, such as {texts[0]!r} and {texts[second]!r}. Write all "
+            f"of them in one format, or leave the column out: `--drop {name}`."
+        )
 
 
 def order_of(form: str) -> str | None:

@@ -58,7 +58,8 @@ def read_table(
     The type of a CSV column is inferred from all of its values.  The separator (comma, semicolon or tab) is the one
     that splits the header line into the most names, or the one in a first line such as ``sep=;``.  In a file with
     semicolons, numbers may have a decimal comma, also in columns with markers such as NA.  Blanks around names and
-    numbers are ignored.  Whole numbers with a leading zero, such as 007, are text.  An unnamed first column of
+    numbers are ignored.  A column without a name and a value, as a separator at the end of each line makes it, is named
+    ``Unnamed: 3``.  Whole numbers with a leading zero, such as 007, are text.  An unnamed first column of
     different whole numbers is pandas' index, and is named ``Unnamed: 0``.  Numbers in other formats, such as $1.50,
     45 % or 1.234,5, stay text; ``Preprocessing.learn`` recognizes them.
 
@@ -312,7 +313,7 @@ def read_csv_file(content: bytes, path: Path, known: Columns | None, options: Te
     text = (
         text.rstrip("\r\n") + "\n" if len(names) > 1 else text
     )  # in a single column, an empty line is a missing value
-    n = count_rows(text, separator, len(names), path, skipped)
+    n = count_rows(text, separator, names, path, skipped)
     if not names[0] and (known is not None or is_row_index(text, separator)):
         names[0] = index_name(names)
     refuse_names(names, path)
@@ -320,7 +321,10 @@ def read_csv_file(content: bytes, path: Path, known: Columns | None, options: Te
     try:
         frame = file.inferred() if known is None else file.typed_for(known)
     except polars.exceptions.PolarsError as error:
-        raise FileError(f"'{path}' is not a readable CSV file: {first_line(error)}. Check its quotes.") from error
+        where = stray_quote(text, separator, skipped)
+        raise FileError(
+            f"'{path}' is not a readable CSV file: {first_line(error)}. Check its quotes{where}."
+        ) from error
     if frame.height != n:
         raise FileError(
             f"'{path}' has {n} or {frame.height} rows, depending on how its quotes and line ends are read. "
@@ -330,6 +334,19 @@ def read_csv_file(content: bytes, path: Path, known: Columns | None, options: Te
     if known is None:
         vars(frame)["file_text"] = replace(file, table=frame.clone())
     return frame
+
+
+def stray_quote(text: str, separator: str, skipped: int = 0) -> str:
+    """Say which line has the first quote inside a value without quotes; empty if none has.
+
+    >>> stray_quote('a,b\\n1,5" pipe\\n', ",")
+    ': line 2 has one inside a value. Double it there, and put the value in quotes'
+    """
+    inside = re.compile(f'(?:^|{re.escape(separator)})[^"{re.escape(separator)}]+"')
+    line = next(
+        (number for number, line in enumerate(text.split("\n"), start=1 + skipped) if inside.search(line)), None
+    )
+    return f": line {line} has one inside a value. Double it there, and put the value in quotes" if line else ""
 
 
 def refuse_other_kinds(content: bytes, path: Path) -> None:
@@ -440,11 +457,20 @@ class FileText:
             for place, column in enumerate(frame)
             if column.dtype == polars.String and column.name not in unusual and starts_like_iso_date(column)
         ]
+        return self.parsed_dates(places)
+
+    def parsed_dates(self, places: list[int]) -> list[pl.Series]:
+        """Return columns with their dates converted, without those that also hold other texts."""
+        polars = load_polars()
         if not places:
             return []
-        found: pl.DataFrame = polars.read_csv(
-            self.content, separator=self.separator, infer_schema_length=None, try_parse_dates=True, columns=places
-        )
+        try:
+            found: pl.DataFrame = polars.read_csv(
+                self.content, separator=self.separator, infer_schema_length=None, try_parse_dates=True, columns=places
+            )
+        except polars.exceptions.ComputeError:
+            half = len(places) // 2
+            return [*self.parsed_dates(places[:half]), *self.parsed_dates(places[half:])] if half else []
         return found.get_columns()
 
     def unusual_columns(self) -> dict[str, object]:
@@ -560,6 +586,7 @@ def with_blanks(columns: Iterable[Column]) -> set[str]:
 
 UNUSUAL_DIGITS = re.compile(rb"\d{19}|[^\x00-\x7f]")
 POINTS_ONLY = r"^[^,]*$"
+FEWEST_NAMES = 3  # a row of fewer values may be equal to the names by chance
 
 
 def starts_like_iso_date(texts: pl.Series) -> bool:
@@ -656,26 +683,54 @@ def read_header(text: str, path: Path, delimiter: str | None = None) -> tuple[st
         raise FileError(f"'{path}' is not readable in its first line: {error}. Check the quotes there.") from error
     if not names:
         raise FileError(f"The first line of '{path}' is empty, but must hold the column names. Remove it.")
+    names = with_names_of_empty(names, text, separator)
     refuse_names([names[0] or index_name(names), *names[1:]], path)  # pandas' index column may have no name
     return text, names, separator
 
 
-def count_rows(text: str, separator: str, width: int, path: Path, skipped: int = 0) -> int:
-    """Count the rows below the header; raise for a row that does not have ``width`` values."""
+def with_names_of_empty(names: list[str], text: str, separator: str) -> list[str]:
+    """Return the names of all columns, as pandas names those that have neither a name nor a value.
+
+    A separator at the end of each line makes such a column.
+
+    >>> with_names_of_empty(["a", "", ""], "a,,\\n1,,2\\n", ",")
+    ['a', 'Unnamed: 1', '']
+    """
+    empty = {place for place, name in enumerate(names) if not name}
+    if not empty:
+        return names
+    try:
+        _, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    except csv.Error:  # which a later step names
+        return names
+    empty -= {place for place in empty for row in rows if "".join(row[place : place + 1]).strip()}
+    return [f"Unnamed: {place}" if place in empty else name for place, name in enumerate(names)]
+
+
+def count_rows(text: str, separator: str, names: Sequence[str], path: Path, skipped: int = 0) -> int:
+    """Count the rows below the header; raise for a row without a value for each name, and for a second header."""
+    width, repeated = len(names), list[int]()
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     n = -1
     try:
         for row in rows:
             if len(row) != width and (row or width > 1):
+                title = " If line 1 is a title, remove it: the names come first." if width == 1 else ""
                 raise FileError(
                     f"'{path}' has {count_of(len(row), 'value')} in line {rows.line_num + skipped}, but {width} column "
-                    f"names. Give every line one value for each column; a value with {separator!r} in it needs quotes."
+                    f"names. Give every line one value for each column; a value with {separator!r} in it needs "
+                    f"quotes.{title}"
                 )
+            if n >= 0 and width >= FEWEST_NAMES and row[0].strip() == names[0] and [*map(str.strip, row)] == names:
+                repeated.append(rows.line_num + skipped)
             n += 1
     except csv.Error as error:
         raise FileError(
             f"'{path}' is not readable in line {rows.line_num + skipped}: {error}. Check the quotes there."
         ) from error
+    if repeated:
+        lines = f"line{'s' if len(repeated) > 1 else ''} {some(repeated)}"
+        raise FileError(f"'{path}' repeats its column names in {lines}. Remove them there.")
     return n
 
 

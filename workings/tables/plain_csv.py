@@ -19,7 +19,10 @@ SEPARATOR_LINE = '"?[sS][eE][pP]=([^\r\n])"?\r?'  # the first line of some files
 GROUPED = r"(?!0)\d{1,3}(?:SEPARATOR\d{2,3})*SEPARATOR\d{3}|"  # 1,234 or, in India, 12,34,567
 # What some languages write for a minus, a blank (three of them), an apostrophe, a decimal sign and a comma.
 OTHER_SIGNS, USUAL_SIGNS = "\u2212\u00a0\u202f\u2009\u2019\u066b\u066c", "-   '.,"
-GAP_MARKS = ("na", "n/a", "#n/a", "<na>", "nan", "null", "?")  # missing values in columns that are imputed
+GAP_MARKS = (  # missing values in columns that are imputed; the last ones are errors of spreadsheets
+    *("na", "n/a", "#n/a", "<na>", "nan", "null", "?"),
+    *("#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!"),
+)
 
 
 def first_fields(text: str, separator: str) -> list[str]:

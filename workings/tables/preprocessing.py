@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from workings.errors import InputError, all_of, count_of, some
+from workings.errors import InputError, all_of, count_of, shortened, some
 from workings.support.arrays import Array
 from workings.support.json_values import JsonObject
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.tables.cells import (
+    begin_like_numbers,
     date_format,
+    is_text,
     load_polars,
     numbers_in_text,
     refuse_frame,
@@ -174,6 +176,7 @@ class Preprocessing(CheckedKeywords):
         given = {column.name: column for column in features}
         notes += [*notes_of_dates(columns), *notes_of_gaps(columns, given, choices)]
         notes += notes_of_categories(columns, given)
+        notes += notes_of_words(target, with_gaps(frame[target]), "classes") if learned.is_text else []
         return cls(tuple(columns), learned, reason + index_note(index), tuple(notes))
 
     @property
@@ -467,10 +470,35 @@ def notes_of_gaps(columns: Iterable[Column], given: Mapping[str, pl.Series], cho
     return notes[::-1]
 
 
+def notes_of_words(name: str, texts: pl.Series, noun: str) -> list[str]:
+    """Return a line if words differ in case alone, and one if many words begin like numbers.
+
+    >>> import polars
+    >>> notes_of_words("kind", polars.Series(["red", "Red", "blue"]), "categories")
+    ["kind: 'red' and 'Red' are different categories; write them alike if they mean the same"]
+    """
+    if not is_text(texts):
+        return []
+    known, notes = texts.drop_nulls().unique(maintain_order=True), list[str]()
+    alike = known.filter(known.str.to_lowercase().is_duplicated())
+    if len(alike):
+        pair = alike.filter(alike.str.to_lowercase() == alike[0].lower()).head(3)
+        listed = " and ".join(repr(shortened(word)) for word in pair)
+        notes.append(f"{name}: {listed} are different {noun}; write them alike if they mean the same")
+    if begin_like_numbers(known):
+        listed = " and ".join(map(repr, known[:2]))
+        notes.append(
+            f"{name}: {len(known)} {noun} that begin like numbers, such as {listed}, but are not read as numbers"
+        )
+    return notes
+
+
 def notes_of_categories(columns: Iterable[Column], given: Mapping[str, pl.Series]) -> list[str]:
-    """Return a line for each column of which only the most frequent categories are kept."""
+    """Return a line for each column whose categories are cut, look like numbers, or differ in case alone."""
     notes = []
     for column in columns:
+        if isinstance(column, CategoryColumn):
+            notes += notes_of_words(column.name, with_gaps(given[column.name]), "categories")
         if isinstance(column, CategoryColumn) and column.unknown == "zeros":
             count = with_gaps(given[column.name]).drop_nulls().n_unique()
             kept = len(column.categories) - (column.fill is not None and column.fill.startswith(MISSING_CATEGORY[:-1]))

@@ -11,7 +11,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workings.errors import InputError, count_of, some, unknown_name
+from workings.errors import InputError, count_of, shortened, some, unknown_name
 from workings.support.keywords import CheckedKeywords
 from workings.tables.cells import (
     are_many,
@@ -160,7 +160,8 @@ def reason_to_leave_out(column: pl.Series, *, is_date: bool = False) -> str:
     if numbers_the_rows(given):
         return f"whole numbers that only number the rows, such as {shown}"
     if names_the_rows(given):
-        return f"text that names the rows instead of grouping them, such as {some(map(repr, known.head(2)), most=2)}"
+        first = some([repr(shortened(text)) for text in known.head(2)])
+        return f"text that names the rows instead of grouping them, such as {first}"
     return ""
 
 

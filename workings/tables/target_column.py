@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from workings.errors import InputError, count_of, some, unknown_name
+from workings.errors import InputError, all_of, count_of, some, unknown_name
 from workings.support.arrays import Array
 from workings.support.conversion import refuse_final_nul
 from workings.support.keywords import CheckedKeywords
@@ -242,31 +242,51 @@ def learn_target(column: pl.Series, task: str, decimal: str | None = None) -> tu
     if task not in TASKS:
         raise unknown_name("task", task, TASKS)
     refuse_unusable(column)
+    problems: list[InputError] = []
+    try:
+        refuse_missing([with_gaps(column)], "Training needs the target of every row: fill it in, or remove the row.")
+    except InputError as problem:
+        problems.append(problem)
+    try:
+        refuse_dates(column)
+        form = None if task == "classification" else number_format(column, decimal)
+        numbers = typed_target(column, form, task)
+        chosen, reason = reason_for(numbers, form, task)
+    except InputError as problem:
+        raise all_of([*problems, problem]) from problem
+    if problems:
+        raise all_of(problems)
+    if chosen == "classification" and not is_text(numbers) and 20 < numbers.n_unique() > len(numbers) / 2:
+        raise InputError(
+            f"The target {column.name!r} has {column.n_unique()} different values in {len(column)} rows: too many for "
+            f"classes. Use {REGRESSION}, or group the values."
+        )
+    target = TARGET_TASKS[chosen].learn(numbers)
+    return (replace(target, form=form) if isinstance(target, NumberTarget) else target), reason
+
+
+def refuse_dates(column: pl.Series) -> None:
+    """Raise for a target of dates or times in text."""
     if is_text(column) and date_format(column, "day-first") is not None:
         raise InputError(
             f"The target {column.name!r} holds dates or times, such as {with_gaps(column).drop_nulls()[0]!r}. Replace "
             f"them with numbers, such as the days since some event, or with classes, such as the month."
         )
-    form = None if task == "classification" else number_format(column, decimal)
+
+
+def typed_target(column: pl.Series, form: NumberFormat | None, task: str) -> pl.Series:
+    """Return a target as numbers, if it holds numbers in a format of its own or is to be predicted as numbers."""
     if form is not None:
-        target, reason = learn_target(formatted_numbers(column, form), "regression")
-        reason = f"the target {column.name!r} is {form.describe()}: regression" if task == "auto" else reason
-        assert isinstance(target, NumberTarget)
-        return replace(target, form=form), reason
-    column = numbers_in_text(column) if task == "regression" else resolve_zero_padded(column)
-    gapped = with_gaps(column)
-    refuse_missing([gapped], "Training needs the target of every row: fill it in, or remove the row.")
-    if task == "auto":
-        task, because = decide_task(gapped)
-        reason = f"the target {column.name!r} is {because}: {task}"
-    else:
-        reason = f"the task {task} was requested"
-    if task == "classification" and not is_text(column) and 20 < column.n_unique() > len(column) / 2:
-        raise InputError(
-            f"The target {column.name!r} has {column.n_unique()} different values in {len(column)} rows: too many for "
-            f"classes. Use {REGRESSION}, or group the values."
-        )
-    return TARGET_TASKS[task].learn(column), reason
+        return formatted_numbers(column, form)
+    return numbers_in_text(column) if task == "regression" else resolve_zero_padded(column)
+
+
+def reason_for(column: pl.Series, form: NumberFormat | None, task: str) -> tuple[str, str]:
+    """Return the task of a target, and the reason for it."""
+    if task != "auto":
+        return task, f"the task {task} was requested"
+    chosen, because = ("regression", form.describe()) if form is not None else decide_task(with_gaps(column))
+    return chosen, f"the target {column.name!r} is {because}: {chosen}"
 
 
 def formatted_numbers(column: pl.Series, form: NumberFormat) -> pl.Series:

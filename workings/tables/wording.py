@@ -9,6 +9,7 @@ import numpy as np
 
 from workings.errors import InputError, unknown_name
 from workings.tables.columns import Columns
+from workings.tables.number_text import is_usual_number
 from workings.tables.plain_csv import unmarked
 from workings.tables.values import place_of
 
@@ -65,6 +66,11 @@ def unknown_column(kind: str, name: object, frame: pl.DataFrame) -> InputError:
         return InputError(
             f"Unknown {kind} {name!r}: the table has only one column, {names[0]!r}. If {signs[0]!r} stands between the "
             f"columns, name it: `--delimiter '{signs[0]}'` (delimiter= in Python)."
+        )
+    if is_usual_number(str(names[0])) or sum(map(is_usual_number, map(str, names))) > 1:
+        return InputError(
+            f"{unknown_name(kind, name, names[:20])} The first line must hold the column names, and these look like "
+            f"values. Add a line with names."
         )
     near = difflib.get_close_matches(str(name), names, n=20, cutoff=0.0)
     return unknown_name(kind, name, names if len(names) <= 20 else [*near, f"… ({len(names)} columns)"])
