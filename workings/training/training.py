@@ -59,14 +59,14 @@ class Record(NamedTuple):
         The number of epochs in the history.
     plateau : dict
         The state of the learning rate.
-    position : Position
-        The state of the random draws.
+    position : Position or None
+        The state of the random draws; None if nothing has been drawn since.
     """
 
     state: State
     epochs: int
     plateau: dict[str, float]
-    position: Position
+    position: Position | None = None
 
 
 class Training:
@@ -351,14 +351,20 @@ class Training:
 
     def remember(self) -> None:
         """Remember the state after the last recorded epoch."""
-        plateau, position = dict(self.learning_rate.plateau), self.batches.position()
-        self.record = Record(self.state, self.history.epochs, plateau, position)
+        self.record = Record(self.state, self.history.epochs, dict(self.learning_rate.plateau))
+
+    def begin_drawing(self) -> Position:
+        """Add the state of the random draws to the record, before the next epochs draw; return this state."""
+        position = self.batches.position()
+        self.record = self.record._replace(position=position)
+        return position
 
     def return_to_record(self) -> None:
         """Return to the end of the last recorded epoch: parameters, history, learning rate and random draws."""
         self.state, self.learning_rate.plateau = self.record.state, dict(self.record.plateau)
         self.history.forget_after(self.record.epochs)
-        self.batches.go_to(self.record.position)
+        if self.record.position is not None:
+            self.batches.go_to(self.record.position)
         self.network.set_values(self.values, is_fresh=self.began_fresh and not self.record.epochs)
 
     def go_back(self, epoch: int) -> None:
