@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import cold, curves, grid, machine, many, measure, memory, overhead, predicting, report, whole_process
-from benchmarks.peers import FILES, OURS
+from benchmarks.peers import DEFAULTS, FILES, OURS
 from benchmarks.processes import AVX2, busy_core, say
 from benchmarks.workloads import WORKLOADS
 
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--avx2", action="store_true", help="restrict all libraries to AVX2 and FMA")
     made.add_argument("--busy", action="store_true", help="keep one core busy meanwhile")
     made.add_argument("--clock", choices=("wall", "cpu"), default="wall",
-                      help="seconds to compare in the section steps; cpu on a machine with other work")  # fmt: skip
+                      help="seconds to compare in steps and overhead; cpu on a machine with other work")  # fmt: skip
     return made
 
 
@@ -114,7 +114,7 @@ def sections(
         "many": ("many", lambda: many.measure(rounds)),
         "predict": ("predict", lambda: predicting.measure(peers, rounds, folder)),
         "memory": ("memory", lambda: memory.measure(peers, folder)),
-        "overhead": ("overhead", lambda: overhead.measure(ours, rounds, folder)),
+        "overhead": ("overhead", lambda: overhead.measure(ours, rounds, folder, arguments.clock)),
         "curves": ("curves", lambda: curves.measure(peers, few, folder, threads, thin)),
         "grid": ("grid", lambda: grid_of(arguments, folder)),
     }
@@ -124,7 +124,9 @@ def steps(arguments: argparse.Namespace, folder: Path, results: dict[str, Any]) 
     """Measure the selected workloads; write the report after each, because all of them take minutes."""
     found: dict[str, Any] = {}
     for name in arguments.workloads:
-        found[name] = measure.measure(WORKLOADS[name], arguments.peers, arguments.rounds, folder, arguments.clock)
+        workload, peers = WORKLOADS[name], list(arguments.peers)
+        peers += DEFAULTS if "compiled" in peers and workload.batches > 1 else ()
+        found[name] = measure.measure(workload, peers, arguments.rounds, folder, arguments.clock)
         report.write({**results, "workloads": found}, arguments.out)
     return found
 

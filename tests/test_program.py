@@ -52,6 +52,8 @@ from workings.museum import rewrites
 from workings.optimizers import OPTIMIZERS, Optimizer
 from workings.program.program import STAGES, Program, Statement, parse_expression
 from workings.program.step import inference_program
+from workings.support import formulas
+from workings.support.arrays import Array
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(8, 3)), RNG.normal(size=8)
@@ -876,3 +878,60 @@ def test_a_loss_may_use_the_number_of_rows():
     kind = dataclass(frozen=True)(type("ByRows", (Loss,), {"value": by_rows, "gradient": by_rows_gradient}))
     net = small(Dense(4, "tanh"), loss=kind())
     assert net.objective(X, Y) == pytest.approx(small(Dense(4, "tanh")).objective(X, Y))
+
+
+def closing_bracket_alone(x: Array, W: Array) -> Array:
+    # the product
+    z = np.dot(
+        x,
+        W,
+    )
+    return np.maximum(
+        z,
+        0,  # a comment
+    )
+
+
+def nested_brackets(x: Array, W: Array) -> tuple[Array, Array]:
+    """is a pair"""
+    return (
+        x
+        + (
+            W
+        ),
+        W
+    )  # fmt: skip
+
+
+def in_one_line(x: Array) -> Array: return x + 1  # fmt: skip
+
+
+def with_a_default(x: Array, a: float = 2.0) -> Array:
+    return a * x
+
+
+@pytest.mark.parametrize(
+    "function", [closing_bracket_alone, nested_brackets, in_one_line, with_a_default, lambda x: x + 1, np.sin]
+)
+def test_the_quick_way_reads_the_same_source(function: Callable[..., Array], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions whose last lines have no code of their own, and others that are no formulas."""
+    names = list("xWaz")
+    found = described(function), formulas.letters_of(function, names)
+    monkeypatch.setattr(formulas, "lines_of_code", inspect.getsource)
+    monkeypatch.setattr(formulas, "required_arguments", by_signature)
+    assert found == (described(function), formulas.letters_of(function, names))
+
+
+def described(function: Callable[..., Array]) -> object:
+    """Return what ``read_formula`` finds, as text."""
+    formula = formulas.read_formula.__wrapped__(function)
+    if formula is None:
+        return None
+    lines = [(line.name, ast.unparse(line.expression), line.words) for line in formula.lines]
+    return formula.letters, lines, list(map(ast.unparse, formula.results)), formula.words
+
+
+def by_signature(function: Callable[..., Array]) -> list[str]:
+    """Return the arguments without defaults, by the function's signature."""
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]

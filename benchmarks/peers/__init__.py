@@ -20,12 +20,13 @@ FILES = {
     "jax-step": "jax_step",
     "jax-loop": "jax_loop",
 }
+DEFAULTS = {"compiled-default": "compiled_default"}  # also measured with "compiled", on workloads of several batches
 KERNELS = {"blas": "compiled_blas", "blas-shared": "compiled_blas_shared"}  # for benchmarks/kernels.py alone
-OURS = ("compiled", "reference")
+OURS = ("compiled", "compiled-default", "reference")
 OTHERS = tuple(name for name in FILES if name not in OURS)
 
 
 def prepare(name: str, job: Job) -> Peer:
     """Prepare a peer for a job."""
-    peer: Peer = importlib.import_module(f"benchmarks.peers.{(FILES | KERNELS)[name]}").prepare(job)
+    peer: Peer = importlib.import_module(f"benchmarks.peers.{(FILES | DEFAULTS | KERNELS)[name]}").prepare(job)
     return peer

@@ -5,16 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Stretch
-from workings.engines.jax import JaxRunner
 from workings.engines.reference import Runner
 from workings.layers import Layer
 from workings.support.arrays import Array, Features
 from workings.support.sparse import DENSE_AT_ONCE, SparseRows
+
+if TYPE_CHECKING:
+    from workings.engines.jax import JaxRunner
 
 CHUNK = 2**22  # maximum bytes of intermediate results per chunk
 FEWEST_ROWS = 64  # minimum rows per chunk, for wide networks

@@ -20,7 +20,6 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from workings.engines.choice import ENGINES, choose
 from workings.engines.compiled.engine import CompiledEngine
-from workings.engines.jax import JaxRunner
 from workings.engines.reference import Runner, Tracer
 from workings.errors import InputError, NotCompilableError, ProgramError, WorkingsWarning, unknown_name
 from workings.layers import FullyConnected
@@ -318,6 +317,8 @@ class Model(ModelState):
         is_sparse = isinstance(features, SparseRows)
         name, _ = choose(engine, program, values, rows, 1, is_sparse=is_sparse)
         if name == "jax":
+            from workings.engines.jax import JaxRunner
+
             on_device = self.runner(("p", "jax"), lambda: JaxRunner(program, ["p"]))
             return in_chunks(on_device, values, self.rows_in_chunk, X=features)[0]
         if name == "compiled":

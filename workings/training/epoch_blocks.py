@@ -162,12 +162,13 @@ class EpochBlocks:
 
     # -- running -----------------------------------------------------------------------------
 
-    def run(self, start: State, epochs: int) -> Waiting[Block | None]:
+    def run(self, start: State, epochs: int, position: Position) -> Waiting[Block | None]:
         """Run at most ``epochs`` epochs: those that fit into memory and stay finite.
 
-        Return None, with no change, if only the first or none of them stays finite.
+        ``position`` is the present state of the random draws.  Return None, with no change, if only the first or none
+        of the epochs stays finite.
         """
-        began, position, state = time.perf_counter(), self.batches.position(), start.copy()
+        began, state = time.perf_counter(), start.copy()
         epochs, kept, chosen = self.buffers_for(epochs, start)
         try:
             finite, columns = yield from self.run_and_evaluate(state, epochs, kept, chosen)
@@ -176,7 +177,7 @@ class EpochBlocks:
             raise
         if finite < epochs:
             self.batches.go_to(position)
-            return (yield from self.run(start, finite)) if finite > 1 else None
+            return (yield from self.run(start, finite, position)) if finite > 1 else None
         self.adapt(epochs, time.perf_counter() - began)
         return Block(epochs, start, state, position, kept, columns)
 

@@ -29,7 +29,7 @@ from workings.optimizers import LBFGS
 from workings.support.arrays import Array
 from workings.support.interruption import Effect, Interruption
 from workings.training import divergence
-from workings.training.batches import State
+from workings.training.batches import Position, State
 from workings.training.epoch_blocks import Block
 from workings.training.history import History
 from workings.training.lbfgs import flat_objective, minimize
@@ -109,9 +109,9 @@ def run_epochs(training: Training, interruption: Interruption) -> Waiting[None]:
 
 def next_block(training: Training) -> Waiting[Block]:
     """Run the next epochs: several at once, or one."""
-    several = epochs_at_once(training)
-    block = (yield from training.blocks.run(training.state, several)) if several > 1 else None
-    return (yield from run_epoch(training)) if block is None else block
+    several, position = epochs_at_once(training), training.begin_drawing()
+    block = (yield from training.blocks.run(training.state, several, position)) if several > 1 else None
+    return (yield from run_epoch(training, position)) if block is None else block
 
 
 def epochs_at_once(training: Training) -> int:
@@ -122,11 +122,11 @@ def epochs_at_once(training: Training) -> int:
     return min(most, training.epochs - epoch, *(callback.next_look(epoch + 1) - epoch for callback in callbacks))
 
 
-def run_epoch(training: Training) -> Waiting[Block]:
-    """Run the steps of one epoch and measure it."""
+def run_epoch(training: Training, position: Position) -> Waiting[Block]:
+    """Run the steps of one epoch and measure it; ``position`` is the state of the random draws before it."""
     evaluation, batches, before = training.evaluation, training.batches, training.state
     loss = training.objective_now() if evaluation.passes_for_loss else None
-    began, position, state = time.perf_counter(), batches.position(), before.copy()
+    began, state = time.perf_counter(), before.copy()
     _, kept, outputs = training.blocks.buffers_for(1, state)
     found = []
     for stretch in batches.stretches(1, state, training.learning_rate, kept, outputs):

@@ -12,7 +12,6 @@ import numpy as np
 from workings.engines.choice import choose
 from workings.engines.compiled.engine import CompiledEngine
 from workings.engines.contract import Engine, Stretch
-from workings.engines.jax import JaxEngine
 from workings.engines.reference import ReferenceEngine
 from workings.errors import NotCompilableError
 from workings.metrics import METRICS
@@ -156,6 +155,8 @@ def make_steps(
         fits=fits,
     )
     if name == "jax":
+        from workings.engines.jax import JaxEngine
+
         on_device: JaxEngine = model.runner((*key, name), lambda: JaxEngine(run))
         on_device.check(example(batches), values)
         return Steps(program, on_device, f"{name} ({why}, on {on_device.device})")

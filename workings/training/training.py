@@ -34,15 +34,15 @@ from workings.training.evaluation import Evaluation
 from workings.training.history import History, not_recorded
 from workings.training.lbfgs import check_smooth, scipy_optimize
 from workings.training.learning_rate import LearningRate
-from workings.training.parallel.sharded_engine import ParallelEngine, parallel_steps
 from workings.training.recipe import Recipe
 from workings.training.rows import Rows
 from workings.training.step_runners import Steps, epoch_of_one, make_steps
-from workings.training.streamed_batches import StreamedBatches
 from workings.training.training_data import TrainingData
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported where they are used: most trainings need neither workers nor rows on disk
     from scipy.optimize import OptimizeResult
+
+    from workings.training.parallel.sharded_engine import ParallelEngine
 
 VALIDATION_ROWS = 1000  # that a history keeps for the doctor
 FirstLook = Callable[["Training"], object]  # examines a training before its first step; returns its diagnosis
@@ -59,14 +59,14 @@ class Record(NamedTuple):
         The number of epochs in the history.
     plateau : dict
         The state of the learning rate.
-    position : Position
-        The state of the random draws.
+    position : Position or None
+        The state of the random draws; None if nothing has been drawn since.
     """
 
     state: State
     epochs: int
     plateau: dict[str, float]
-    position: Position
+    position: Position | None = None
 
 
 class Training:
@@ -133,6 +133,8 @@ class Training:
     def make_batches(self, network: Model, rows: Rows, bounds: Array, shuffle: bool) -> Batches:
         """Return the batches; subclasses may draw orders differently."""
         if rows.are_streamed:
+            from workings.training.streamed_batches import StreamedBatches
+
             return StreamedBatches(network, rows, bounds, shuffle)
         return Batches(network, rows, bounds, shuffle)
 
@@ -160,6 +162,8 @@ class Training:
         """Return what runs the steps: an engine in this process, or workers."""
         parts, workers = (self.network, optimizer, self.batches), self.recipe.workers
         if workers is not None:
+            from workings.training.parallel.sharded_engine import parallel_steps
+
             return parallel_steps(*parts, self.data, workers, epochs=self.epochs, engine=engine)
         return make_steps(
             *parts,
@@ -315,6 +319,15 @@ class Training:
         how = f"shuffle={self.batches.shuffle}{self.batches.order_settings}"
         return f"{len(self.X)} rows in batches of {size}, {how}, {self.data.fingerprint()}"
 
+    @functools.cached_property
+    def parallel_engine(self) -> ParallelEngine | None:
+        """The engine whose workers run the steps; None without workers."""
+        if self.recipe.workers is None:
+            return None
+        from workings.training.parallel.sharded_engine import ParallelEngine
+
+        return self.steps.engine if isinstance(self.steps.engine, ParallelEngine) else None
+
     @property
     def is_first_process(self) -> bool:
         """Whether this process writes files: the only one, or the first of a communicator."""
@@ -322,15 +335,15 @@ class Training:
 
     def check_processes(self, content: object, what: str) -> None:
         """Raise an error if something differs between the processes of a communicator."""
-        if self.recipe.workers is not None and isinstance(self.steps.engine, ParallelEngine):
-            self.steps.engine.check_equal([content], what)
+        if self.parallel_engine is not None:
+            self.parallel_engine.check_equal([content], what)
 
     # -- called by the loop ------------------------------------------------------------------
 
     def share(self, interruption: Interruption) -> None:
         """Let Ctrl-C in one process of a communicator end the training in all."""
-        if self.recipe.workers is not None and isinstance(self.steps.engine, ParallelEngine):
-            self.steps.engine.share(interruption)
+        if self.parallel_engine is not None:
+            self.parallel_engine.share(interruption)
 
     def accept(self, block: Block) -> None:
         """Take over the state after a block of epochs, and add its columns to the history."""
@@ -351,14 +364,20 @@ class Training:
 
     def remember(self) -> None:
         """Remember the state after the last recorded epoch."""
-        plateau, position = dict(self.learning_rate.plateau), self.batches.position()
-        self.record = Record(self.state, self.history.epochs, plateau, position)
+        self.record = Record(self.state, self.history.epochs, dict(self.learning_rate.plateau))
+
+    def begin_drawing(self) -> Position:
+        """Add the state of the random draws to the record, before the next epochs draw; return this state."""
+        position = self.batches.position()
+        self.record = self.record._replace(position=position)
+        return position
 
     def return_to_record(self) -> None:
         """Return to the end of the last recorded epoch: parameters, history, learning rate and random draws."""
         self.state, self.learning_rate.plateau = self.record.state, dict(self.record.plateau)
         self.history.forget_after(self.record.epochs)
-        self.batches.go_to(self.record.position)
+        if self.record.position is not None:
+            self.batches.go_to(self.record.position)
         self.network.set_values(self.values, is_fresh=self.began_fresh and not self.record.epochs)
 
     def go_back(self, epoch: int) -> None:
@@ -387,8 +406,8 @@ class Training:
         DivergenceError
             If it is not finite.
         """
-        if self.recipe.workers is not None and isinstance(self.steps.engine, ParallelEngine):
-            J = self.steps.engine.objective(self.values)
+        if self.parallel_engine is not None:
+            J = self.parallel_engine.objective(self.values)
         else:
             J = self.evaluation.objective(self.rows, epoch_of_one(self.network, self.values))
         if not np.isfinite(J):

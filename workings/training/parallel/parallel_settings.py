@@ -15,7 +15,6 @@ from workings.model.data_files import is_path
 from workings.support.arrays import describe
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_whole_number
-from workings.training.parallel.row_files import checked_source
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,10 @@ class Workers(CheckedKeywords):
             if number is None or number < 1:
                 raise InputError(f"{name} must be a whole number from 1, not {describe(getattr(self, name))}.")
             object.__setattr__(self, name, number)
-        object.__setattr__(self, "data", checked_source(self.data))
+        if self.data is not None:
+            from workings.training.parallel.row_files import checked_source
+
+            object.__setattr__(self, "data", checked_source(self.data))
 
     @property
     def rank(self) -> int:
