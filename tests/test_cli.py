@@ -1043,6 +1043,13 @@ def test_an_empty_name_of_a_file_is_not_the_current_folder(command, arguments):
         (("--lr", "0.1,,0.2"), "--lr needs values"),
         (("--hidden", "8,"), "--hidden needs values"),
         (("--validation", "0"), "give --validation a fraction above 0"),
+        (("--hidden", "8..4"), "the lower one first"),
+        (("--hidden", "0..4"), "units must be a whole number of at least 1"),
+        (("--hidden", "1.5..4"), "--hidden takes whole numbers"),
+        (("--activation", "relu,reLUU"), "Unknown activation"),
+        (("--optimizer", "adam..sgd"), "--optimizer takes names"),
+        (("--lr=-1",), "learning rate must be"),
+        (("--seeds", "3..1"), "--seeds needs the lower number first"),
     ],
 )
 def test_options_of_a_sweep_are_checked(command, options, message):

@@ -29,6 +29,7 @@ from workings import (
     DivergenceError,
     Dropout,
     EarlyStopping,
+    Ensemble,
     FileError,
     InputError,
     L2PerRow,
@@ -333,6 +334,43 @@ def test_data_may_be_given_as_a_path(kind: str, files: dict[str, tuple[Any, Any]
     assert net.score(*paths) == net.score(rows, y)
     assert net.objective(*paths) == net.objective(rows, y)
     fit(net, *paths)  # a known table goes on with its encoding
+
+
+def test_targets_and_weights_may_be_paths_beside_arrays_and_streams(tmp_path: Path) -> None:
+    w = np.linspace(1.0, 2.0, len(X))
+    np.save(tmp_path / "y.npy", Y)
+    np.save(tmp_path / "w.npy", w)
+    expected = fit(network(), X, Y, sample_weight=w)
+    for rows in (X, RowStream(X, window=len(X))):
+        net = fit(network(), rows, tmp_path / "y.npy", sample_weight=str(tmp_path / "w.npy"))
+        np.testing.assert_array_equal(net.theta, expected.theta)
+        for measure in (net.score, net.objective):
+            on_disk = measure(rows, tmp_path / "y.npy", sample_weight=tmp_path / "w.npy")
+            assert on_disk == pytest.approx(measure(X, Y, sample_weight=w), rel=1e-12)
+    with pytest.raises(InputError, match=r"sample_weight must be an array or a \.npy file, not 'balanced'"):
+        fit(network(), X, Y, sample_weight="balanced")
+    with pytest.raises(InputError, match=r"y must be an array or a second \.npy file, not 'price'"):
+        net.score(X, "price")
+    with pytest.raises(InputError, match=r"Open a file first, as with np\.load"):
+        RowStream(str(tmp_path / "y.npy"))
+
+
+@pytest.mark.parametrize("kind", ["npz", "npy", "parquet"])
+def test_an_ensemble_is_trained_and_measured_on_files(kind: str, files: dict[str, tuple[Any, Any]]) -> None:
+    X_path, y_path = files[kind]
+
+    def made(seed: int) -> Network:
+        return Network([Dense(3, "tanh"), Dense(1)], loss="SquaredError", seed=seed)
+
+    ensemble = Ensemble([made(seed) for seed in range(2)])
+    ensemble.fit(X_path, y_path, optimizer=Adam(0.01), epochs=2, engine="reference")
+    for seed, net in enumerate(ensemble):
+        alone = made(seed)
+        alone.fit(X_path, y_path, optimizer=Adam(0.01), epochs=2, engine="reference")
+        np.testing.assert_array_equal(net.theta, alone.theta)
+        assert net.preprocessing == alone.preprocessing
+    np.testing.assert_allclose(ensemble.predict(X_path), np.mean([net.predict(X_path) for net in ensemble], axis=0))
+    assert Ensemble(ensemble[:1]).score(X_path, y_path) == pytest.approx(ensemble[0].score(X_path, y_path))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+import re
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 import workings
-from workings import SGD, CrossEntropy, Dense, FileError, InputError, Network, sweep
+from workings import SGD, CrossEntropy, Dense, FileError, InputError, Network, WorkersError, sweep
 from workings.datasets import moons
 from workings.search import fits
 from workings.search.spaces import LogUniform, Uniform, WholeNumbers, combinations
@@ -133,6 +135,32 @@ def test_functions_that_cannot_be_sent() -> None:
         sweep(lambda units, seed: make(units, 0.1, seed), {"units": [2]}, X, y, executor=executor)
 
 
+def test_a_lost_process_is_explained() -> None:
+    class Breaks:
+        def submit(self, *arguments: Any) -> Any:
+            future: Future[Any] = Future()
+            future.set_exception(BrokenExecutor("a process died"))
+            return future
+
+    with pytest.raises(WorkersError, match=r"Start a new executor.*With folder="):
+        sweep(make, GRID, X, y, executor=Breaks())
+
+
+def test_other_kinds_of_data_and_values(tmp_path: Path) -> None:
+    expected = as_text(sweep(make, GRID, X, y))
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    found = sweep(make, GRID, tmp_path / "X.npy", str(tmp_path / "y.npy"), folder=tmp_path / "runs")
+    assert as_text([replace(one, key="") for one in found]) == [
+        re.sub("'key': '[0-9]'", "'key': ''", one) for one in expected
+    ]
+    assert as_text(sweep(make, {name: np.array(values) for name, values in GRID.items()}, X, y)) == expected
+    assert as_text(sweep(make, GRID, X, y, seeds=np.array([0, 0]))) == expected  # each seed once
+    sparse = pytest.importorskip("scipy.sparse")
+    for kind in (sparse.csr_array, sparse.csr_matrix, sparse.coo_array):
+        assert len(sweep(make, GRID, kind(X), y, folder=tmp_path / "sparse")) == 4
+
+
 def test_an_error_ends_the_other_tasks() -> None:
     class Fails:
         def submit(self, *arguments: Any) -> Any:
@@ -192,6 +220,16 @@ def test_distributions_of_scipy() -> None:
         ({"make": 3}, "make must be a function"),
         ({"y": y[:5]}, "rows"),
         ({"y": None}, "path of an .npz file"),
+        ({"y": "price"}, r"y must be an array or a second \.npy file"),
+        ({"X": "table.parquet", "y": "price"}, r"is a table\. `workings sweep`"),
+        ({"seeds": 3}, r"seeds must be whole numbers from 0, such as \[0, 1, 2\]"),
+        ({"seeds": []}, "seeds must be whole numbers"),
+        ({"seeds": [0, -1]}, "seeds must be whole numbers"),
+        ({"seeds": [0.5]}, "seeds must be whole numbers"),
+        ({"seeds": "12"}, "seeds must be whole numbers"),
+        ({"executor": "processes"}, "executor must be an object with a method submit"),
+        ({"executor": 4}, "executor must be"),
+        ({"executor": ThreadPoolExecutor}, "executor must be"),
     ],
 )
 def test_arguments_are_checked(change: dict[str, Any], message: str) -> None:

@@ -132,6 +132,64 @@ def test_arrow_datasets_of_other_formats(tmp_path: Path) -> None:
     assert data.preprocessing.feature_names == Preprocessing.learn(TABLE, "price").feature_names
 
 
+@pytest.mark.parametrize(
+    ("column", "other", "common"),
+    [
+        ("size", polars.Float64, "float"),
+        ("size", polars.Int16, "whole"),
+        ("size", polars.Null, "missing"),
+        ("colour", polars.Categorical, "text"),
+    ],
+)
+def test_types_that_differ_between_files_become_one(column: str, other: Any, common: str, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    table = polars.DataFrame(
+        {"size": [3, 1, 4, 1, 5, 9], "colour": ["red", "blue", "red", "red", "blue", "blue"], "y": [1.5, 2, 3, 4, 5, 6]}
+    )
+    halves = table[:3], table[3:].with_columns(polars.col(column).cast(other, strict=False))
+    for number, half in enumerate(halves):
+        half.write_parquet(tmp_path / f"{number}.parquet")
+    data = stream(tmp_path, "y")
+    whole = Preprocessing.learn(table, "y")
+    assert data.preprocessing.feature_names[:1] == whole.feature_names[:1]
+    if common != "missing":
+        np.testing.assert_allclose(data.X[:], whole.transform(table))
+
+
+def test_types_with_nothing_in_common_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    for number, values in enumerate(([1, 2], ["a", "b"])):
+        polars.DataFrame({"size": values, "y": [1.5, 2.5]}).write_parquet(tmp_path / f"{number}.parquet")
+    with pytest.raises(FileError, match=r"different types of column 'size': large_string in .*, int64 in others"):
+        stream(tmp_path, "y")
+
+
+def test_columns_in_the_names_of_folders_are_read(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("pyarrow.dataset")
+    folder = tmp_path / "run=3" / "table"  # the names of folders above the table are no columns
+    for place, part in TABLE.partition_by("colour", as_dict=True).items():
+        (folder / f"colour={place[0]}").mkdir(parents=True)
+        part.drop("colour").write_parquet(folder / f"colour={place[0]}" / "rows.parquet")
+    for source in (folder, datasets.dataset(folder, partitioning="hive")):
+        names = stream(source, "price").preprocessing.feature_names
+        assert sorted(names) == sorted(Preprocessing.learn(TABLE, "price").feature_names)
+
+
+def test_files_of_unfinished_writes_are_left_out(tmp_path: Path) -> None:
+    path = written(tmp_path, TABLE)
+    (tmp_path / "_temporary").mkdir()
+    for name in ("_temporary/part.parquet", ".part.parquet", "_SUCCESS"):
+        (tmp_path / name).write_bytes(b"")
+    assert len(stream(path, "price")) == len(TABLE)
+
+
+def test_filtered_datasets_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("pyarrow.dataset")
+    table = datasets.dataset(written(tmp_path, TABLE), format="parquet")
+    with pytest.raises(FileError, match=r"The dataset is filtered.*write_dataset"):
+        stream(table.filter(datasets.field("weight") > 0), "price")
+
+
 def test_what_cannot_be_read_is_refused_in_our_own_words(tmp_path: Path) -> None:
     path = written(tmp_path, TABLE)
     with pytest.raises(FileError, match="There is no file"):
@@ -146,7 +204,7 @@ def test_what_cannot_be_read_is_refused_in_our_own_words(tmp_path: Path) -> None
     with pytest.raises(InputError, match=r"not ndarray\. For arrays on disk, see RowStream"):
         stream(np.zeros((3, 2)), "a")
     TABLE.drop("day").write_parquet(tmp_path / "part-3.parquet")
-    with pytest.raises(FileError, match="files with different columns"):
+    with pytest.raises(FileError, match=r"^'[^']+' has files with different columns: .* Write all files .*columns\.$"):
         stream(path, "price")
     (tmp_path / "part-1.parquet").write_bytes(b"PAR1 broken PAR1")
     with pytest.raises(FileError, match="is not readable as Parquet"):

@@ -20,10 +20,14 @@ from workings.activations import Activation
 from workings.errors import FileError, InputError
 from workings.files.merging import merged
 from workings.metrics import METRICS
+from workings.model.data_files import opened_array
+from workings.model.model import as_weights
 from workings.network import Network
-from workings.support.arrays import Array, describe
+from workings.support.arrays import Array, describe, same_length
 from workings.support.atomic_files import as_path, write_bytes
+from workings.support.conversion import as_array
 from workings.support.keywords import CheckedKeywords, checked_keywords
+from workings.support.row_stream import in_memory
 from workings.training.fit_many import checked_networks, fit_many
 from workings.training.history import History
 
@@ -137,11 +141,15 @@ class Ensemble(CheckedKeywords, Sequence[Network]):
     @checked_keywords
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy for labels, or R² for numbers, of the ensemble's predictions."""
+        self.check_equal()
         first = self.networks[0]
-        _, _, w = first.prepare(X, y, sample_weight)
+        X, y = first.opened(X, y)
+        y, predicted = in_memory(y), self.predict(X)
+        same_length(predicted, as_array(y, "y"))
+        w = opened_array(sample_weight, "sample_weight")
+        weights = None if w is None else as_weights(w, predicted, np.float64)[:, 0]
         known = first.targets.learn(y)
-        predicted = self.predict(X)
-        return float(METRICS[known.metric](known.comparable(y), predicted, None if w is None else w[:, 0]))
+        return float(METRICS[known.metric](known.comparable(y), predicted, weights))
 
     # -- files -----------------------------------------------------------------------------
 

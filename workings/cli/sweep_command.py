@@ -33,6 +33,7 @@ from workings.training.callbacks import Callback
 BETWEEN = ".."  # between the bounds of a range
 LAYERS = "x"  # between the units of the layers of one network
 MODEL, RECIPE, PICTURE = "model.safetensors", "recipe.safetensors", "sweep.png"  # files in the output folder
+WHOLE = ("batch_size", "hidden", "seeds")  # settings whose ranges hold whole numbers
 LOGARITHMIC = ("lr", "l2")  # ranges in which logarithms are equally probable
 
 
@@ -46,13 +47,15 @@ class TableNetworks:
 
     def __call__(self, seed: int, **settings: Any) -> tuple[Network, dict[str, Any]]:
         """Return a new network, and the settings of its training."""
+        if "hidden" in settings:  # a range gives numbers
+            settings["hidden"] = str(settings["hidden"])
         plan = replace(self.plan, seed=seed, **settings)
         network = make_network(plan, self.preprocessing)
         network.preprocessing = self.preprocessing.to_dict()
         return network, plain_recipe(plan, balanced=self.balanced).arguments()
 
 
-def space_of(options: Mapping[str, str]) -> dict[str, object]:
+def space_of(options: Mapping[str, str]) -> dict[str, Any]:
     """Return the values of each setting from the text of the options.
 
     >>> space_of({"hidden": "16,32x16", "lr": "1e-3..1e-1", "activation": "relu,tanh"})
@@ -64,9 +67,15 @@ def space_of(options: Mapping[str, str]) -> dict[str, object]:
 def values_of(name: str, text: str) -> Any:
     """Return the values of one setting: a list, or a distribution for a range such as 1e-3..1e-1."""
     if BETWEEN in text:
+        if name in ("activation", "optimizer"):
+            raise InputError(f"{option(name)} takes names separated by commas, not {text!r}.")
         low, high = (number(name, part) for part in text.split(BETWEEN, 1))
-        if name == "batch_size":
-            return WholeNumbers(int(low), int(high))
+        if name == "seeds" and low > high:
+            raise InputError(f"{option(name)} needs the lower number first, not {text!r}.")
+        if name == "seeds":
+            return list(range(low, high + 1))
+        if name in WHOLE:
+            return WholeNumbers(low, high)
         return LogUniform(low, high) if name in LOGARITHMIC else Uniform(low, high)
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
@@ -82,9 +91,9 @@ def values_of(name: str, text: str) -> Any:
 def number(name: str, text: str) -> Any:
     """Return a number of an option; for the batch size and the seeds, a whole one."""
     try:
-        return int(text) if name in ("batch_size", "seeds") else as_number(float(text))
+        return int(text) if name in WHOLE else as_number(float(text))
     except ValueError as error:
-        kind = "whole numbers" if name in ("batch_size", "seeds") else "numbers"
+        kind = "whole numbers" if name in WHOLE else "numbers"
         raise InputError(f"{option(name)} takes {kind}, not {text!r}.") from error
 
 
@@ -107,20 +116,22 @@ def sweep_table(
     progress: Callable[[str], None],
 ) -> str:
     """Run a sweep on a table; write the results, a picture of them and the best network; return a summary."""
-    space = space_of(options)
-    for name, values in space.items():
-        for value in values if isinstance(values, list) else ():
-            _ = replace(plan, **{name: value}).units  # an error before the table is read
+    space, tried = space_of(options), values_of("seeds", seeds)
+    for values in space.get("hidden", ()) if isinstance(space.get("hidden"), list) else ():
+        _ = replace(plan, hidden=values).units  # an error before the table is read
     if samples is None and any(not isinstance(values, list) for values in space.values()):
         samples = 32
     training = prepare(source, plan)
     if not len(training.validation[0]):
         raise InputError("A sweep ranks its fits by validation rows: give --validation a fraction above 0.")
     make = TableNetworks(plan, training.preprocessing, training.recipe.class_weight == "balanced")
+    for name, values in space.items():
+        for value in values if isinstance(values, list) else (values.low, values.high):
+            make(plan.seed, **{name: value})  # an error before the first fit
     with ProcessPoolExecutor(jobs) if jobs > 1 else nullcontext() as executor:
         results = sweep(
             make, space, *training.training, samples=samples, halving=halving, seed=plan.seed,
-            seeds=values_of("seeds", seeds), validation=training.validation, executor=executor,
+            seeds=tried, validation=training.validation, executor=executor,
             folder=folder / "fits", engine=plan.engine, progress=progress,
         )  # fmt: skip
     best = train_best(results, training, folder)

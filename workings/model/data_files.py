@@ -91,7 +91,7 @@ def open_files(
     if is_table(X):
         return open_table(X, y, preprocessing, dtype, needs_targets=needs_targets, learns=learns)
     if kind == ".npy":
-        return OpenedData(memory_map(X), memory_map(y) if is_path(y) else y)
+        return OpenedData(memory_map(X), memory_map(y, "y") if is_path(y) else y)
     if kind == ".npz":
         if y is not None and y != "y":
             raise InputError(f'The targets of an .npz file are its array "y", so y must be "y", not {describe(y)}.')
@@ -133,10 +133,16 @@ def open_table(
     return OpenedData(data.X, data.y, data.preprocessing.to_dict())
 
 
-def memory_map(path: str | os.PathLike[str]) -> Array:
+def opened_array(values: object, name: str) -> Features:
+    """Return the array of a ``.npy`` file that is given as a path; anything else that is no path is unchanged."""
+    return memory_map(values, name) if is_path(values) else values
+
+
+def memory_map(path: str | os.PathLike[str], name: str = "X") -> Array:
     """Return the array of a ``.npy`` file, which stays on disk."""
     if Path(path).suffix.lower() != ".npy":
-        raise InputError(f"With a .npy file as X, y must be an array or a second .npy file, not {str(path)!r}.")
+        which = "a second" if name == "y" else "a"
+        raise InputError(f"{name} must be an array or {which} .npy file, not {os.fspath(path)!r}.")
     try:
         found: Array = np.load(path, mmap_mode="r", allow_pickle=False)
         return found

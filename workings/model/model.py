@@ -25,7 +25,7 @@ from workings.errors import InputError, NotCompilableError, ProgramError, Workin
 from workings.layers import FullyConnected
 from workings.metrics import METRICS, merged_score
 from workings.model.chunks import compiled_outputs, in_chunks, rows_in_chunk
-from workings.model.data_files import is_path, is_table, open_files
+from workings.model.data_files import is_path, is_table, open_files, opened_array
 from workings.model.state import ModelState
 from workings.optimizers import Optimizer, Part, checked_optimizer
 from workings.program.program import Program, checked_expression, names_read
@@ -250,8 +250,8 @@ class Model(ModelState):
         """Open data that is given as a path, and return large data on disk as a stream; all else is unchanged."""
         if is_path(X):
             found = open_files(X, y, self.preprocessing, dtype=self.dtype, needs_targets=needs_targets)
-            X, y = found.X, found.y
-        return opened(X, name), y
+            return opened(found.X, name), found.y
+        return opened(X, name), opened_array(y, name.replace("X", "y"))
 
     def checked_rows(self, X: ArrayLike) -> Features:
         """Check and encode inputs for a prediction; warn if they look like raw values of an unnamed table."""
@@ -357,6 +357,7 @@ class Model(ModelState):
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the accuracy for labels, or R² for numbers; 1 is perfect."""
         X, y = self.opened(X, y)
+        sample_weight = opened_array(sample_weight, "sample_weight")
         if self.n_in is None:
             return self.built_for(X, y).score(X, y, sample_weight)
         if isinstance(X, RowStream):
@@ -384,6 +385,7 @@ class Model(ModelState):
     def objective(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the objective J on the data: loss plus regularization penalties, without dropout."""
         X, y = self.opened(X, y)
+        sample_weight = opened_array(sample_weight, "sample_weight")
         if self.n_in is None:
             return self.built_for(X, y).objective(X, y, sample_weight)
         if isinstance(X, RowStream):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError, WorkingsError, first_line
+from workings.model.data_files import is_path, is_table, memory_map, opened_array
 from workings.model.targets import checked_labels
 from workings.network import Network
 from workings.support.arrays import Array, Features, describe, same_length
@@ -31,7 +33,7 @@ from workings.training.training_data import stratified
 FORMAT = "workings fit 1"
 MOST_BYTES = 2**20  # of a file with a result
 Make = Callable[..., tuple[Network, dict[str, Any]]]  # of settings and a seed; returns settings of ``fit``, too
-Pair = tuple[ArrayLike, ArrayLike]  # X and y
+RowsAndTargets = tuple[Features, Features]
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class FitResult:
 
 @dataclass(frozen=True)
 class SweepData:
-    """The rows of a search: arrays, or the path of an ``.npz`` file with X and y that each worker reads.
+    """The rows of a search: arrays, or the paths of files that each worker reads.
 
     ``validation`` is the share of the rows that are held out, and ``seed`` draws them.
     """
@@ -94,7 +96,7 @@ class SweepData:
     validation: Validation = 0.2
     seed: int = 0
 
-    def rows(self) -> tuple[Pair, Pair]:
+    def rows(self) -> tuple[RowsAndTargets, RowsAndTargets]:
         """Return the training rows and the validation rows.
 
         Raises
@@ -104,7 +106,7 @@ class SweepData:
         FileError
             If the file cannot be read.
         """
-        X, y = rows_at(self.X) if self.y is None or isinstance(self.X, Path) else (self.X, self.y)
+        X, y = rows_at(self.X, self.y)
         if isinstance(self.validation, tuple):
             return (X, y), self.validation
         rows, targets = as_rows(X), np.asarray(y)
@@ -125,10 +127,20 @@ def rows_of_file(path: str, changed: int) -> tuple[Array, Array]:
     return read_npz(Path(path))
 
 
-def rows_at(path: object) -> tuple[Array, Array]:
-    """Return the rows of a file."""
-    if not isinstance(path, (str, Path)):
+def rows_at(path: object, y: object) -> RowsAndTargets:
+    """Return the rows of files; arrays are unchanged."""
+    if not is_path(path) and y is not None:
+        return path, opened_array(y, "y")
+    if not is_path(path):
         raise InputError(f"Without y, X is the path of an .npz file with X and y, not {describe(path)}.")
+    kind = Path(path).suffix.lower()
+    if is_table(path):
+        raise InputError(
+            f"{os.fspath(path)!r} is a table. `workings sweep` tries settings on a table; sweep() takes arrays, such "
+            "as X and y of workings.tables.stream(path, target)."
+        )
+    if kind == ".npy" or (y is not None and y != "y"):
+        return memory_map(path), opened_array(y, "y")
     exists = Path(path).exists()  # reading a missing file gives a clear error
     return rows_of_file(str(path), Path(path).stat().st_mtime_ns if exists else 0)
 
@@ -207,7 +219,7 @@ def words_of(error: Exception | None) -> str:
     return "" if error is None else f"{type(error).__name__}: {first_line(error)}"
 
 
-def measured(result: FitResult, network: Network, rows: Pair, validation: Pair) -> FitResult:
+def measured(result: FitResult, network: Network, rows: RowsAndTargets, validation: RowsAndTargets) -> FitResult:
     """Return a result with the scores of the trained network on the training rows and on the validation rows."""
     history = network.history
     about = asdict(result)

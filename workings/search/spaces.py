@@ -6,12 +6,12 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
 from workings.errors import InputError
-from workings.support.arrays import describe
+from workings.support.arrays import Array, describe
 from workings.support.ranges import as_number
 
 Space = Mapping[str, object]  # the values of each setting: a list of them, or a distribution
@@ -99,7 +99,8 @@ def combinations(space: Space, samples: int | None, seed: int) -> list[dict[str,
     Parameters
     ----------
     space : mapping of str to list or distribution
-        A distribution is an object with ``draw(rng)``, or one of SciPy's with ``rvs(random_state=…)``.
+        A list may also be an array of one dimension, such as ``np.logspace(-3, -1, 5)``.  A distribution is an object
+        with ``draw(rng)``, or one of SciPy's with ``rvs(random_state=…)``.
     samples : int or None
         The number of random combinations; None for all combinations of a grid.
     seed : int
@@ -114,6 +115,7 @@ def combinations(space: Space, samples: int | None, seed: int) -> list[dict[str,
     """
     if not isinstance(space, Mapping) or not space:
         raise InputError(f"settings must be a dict such as {{'lr': [0.1, 0.3]}}, not {describe(space)}.")
+    space = {name: values.tolist() if is_column(values) else values for name, values in space.items()}
     lists = {name: values for name, values in space.items() if is_list(name, values) and isinstance(values, Sequence)}
     if samples is None:
         if drawn := next((name for name in space if name not in lists), None):
@@ -123,6 +125,11 @@ def combinations(space: Space, samples: int | None, seed: int) -> list[dict[str,
     for _ in range(samples):
         found.append({name: drawn_from(values, rng) for name, values in space.items()})
     return without_repetition(found)
+
+
+def is_column(values: object) -> TypeGuard[Array]:
+    """Whether the values of a setting are an array of one dimension."""
+    return isinstance(values, np.ndarray) and values.ndim == 1
 
 
 def is_list(name: str, values: object) -> bool:

@@ -10,7 +10,8 @@ import functools
 import hashlib
 import math
 import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, overload
 from numpy.typing import ArrayLike
 
 from workings.engines.choice import ENGINES
-from workings.errors import InputError, WorkingsError, count_of, unknown_name
+from workings.errors import InputError, WorkersError, WorkingsError, count_of, unknown_name
 from workings.network import Network
 from workings.search.fits import Fit, FitResult, Make, SweepData, as_rows, read, run_fits
 from workings.search.spaces import Space, combinations
@@ -165,11 +166,12 @@ def sweep(
     settings : dict of str to list or distribution
         The values of each setting, such as ``{"units": [8, 32], "lr": LogUniform(1e-3, 1e-1)}``.
     X, y : arrays of shape (n, n_in) and (n,) or (n, n_out)
-        The data; or, as X alone, the path of an ``.npz`` file with X and y, which each worker reads.
+        The data; or their paths, so that each worker reads the files: two ``.npy`` files, or as X alone an ``.npz``
+        file with X and y.
     samples : int or None
         The number of random combinations; None for all combinations of lists.
     seeds : sequence of int
-        Each combination is trained with each of these seeds.
+        Whole numbers from 0.  Each combination is trained with each of these seeds.
     seed : int
         The seed of random combinations and of the validation rows.
     validation : float or (X, y)
@@ -212,6 +214,8 @@ def sweep(
     0.3
     """
     check_settings(make, monitor, halving, together, samples, engine)
+    check_executor(executor)
+    seeds = checked_seeds(seeds)
     data = SweepData(X, y, validation, seed)
     data.rows()  # wrong data is refused before any fit
     found = combinations(settings, samples, seed)
@@ -235,6 +239,24 @@ def check_settings(
         number = 1 if value is None else as_whole_number(value)
         if value is not None and (number is None or number < least):
             raise InputError(f"{name} must be a whole number from {least}, not {describe(value)}.")
+
+
+def check_executor(executor: object) -> None:
+    """Raise an error unless an executor has a method ``submit``."""
+    if executor is not None and (isinstance(executor, type) or not callable(getattr(executor, "submit", None))):
+        raise InputError(
+            "executor must be an object with a method submit, such as ProcessPoolExecutor(2) of concurrent.futures, "
+            f"not {describe(executor)}."
+        )
+
+
+def checked_seeds(seeds: object) -> list[int]:
+    """Return the seeds, each once; raise an error unless they are whole numbers from 0."""
+    given = list(seeds) if isinstance(seeds, Iterable) and not isinstance(seeds, str) else []
+    numbers = [number for number in map(as_whole_number, given) if number is not None and number >= 0]
+    if not given or len(numbers) < len(given):
+        raise InputError(f"seeds must be whole numbers from 0, such as [0, 1, 2] or range(3), not {describe(seeds)}.")
+    return list(dict.fromkeys(numbers))
 
 
 class SweepRun:
@@ -340,5 +362,10 @@ def result_of(future: Future[list[FitResult]]) -> list[FitResult]:
             raise InputError(
                 f"make cannot be sent to another process: define it in a module, not in a session or in a function. "
                 f"({error})"
+            ) from error
+        if isinstance(error, BrokenExecutor):
+            raise WorkersError(
+                "A process of the executor was lost, for example because memory ran out. Start a new executor, and the "
+                "sweep again. With folder=, it continues with the fits that have no result yet."
             ) from error
         raise

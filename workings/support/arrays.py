@@ -158,8 +158,10 @@ def same_length(X: Features, other: Array, name: str = "y") -> None:
     """Raise unless two arrays have the same number of rows."""
     if other.ndim == 0:
         raise InputError(f"{name} is {describe(other.item())}, but it must have one row for each sample.")
-    if len(X) != len(other):
-        raise InputError(f"X has {len(X)} rows but {name} has {len(other)}: they must have one row for each sample.")
+    if X.shape[0] != len(other):
+        raise InputError(
+            f"X has {X.shape[0]} rows but {name} has {len(other)}: they must have one row for each sample."
+        )
 
 
 def as_random(seed: int | RandomSource | None) -> RandomSource:

@@ -140,7 +140,10 @@ class RowStream(CheckedKeywords):
             return rows
         found = as_array(given, self.name)
         if not found.ndim:  # as for text
-            raise InputError(f"{self.name} ({type(self.source).__name__}) gives no rows in slices.")
+            raise InputError(
+                f"{self.name} ({type(self.source).__name__}) gives no rows in slices. Open a file first, as with "
+                "np.load(path, mmap_mode='r')."
+            )
         return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

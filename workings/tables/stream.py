@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,8 @@ from workings.tables.target_column import (
 
 if TYPE_CHECKING:
     import polars as pl
+    from pyarrow import DataType, Field, Schema
+    from pyarrow.dataset import Dataset, Fragment
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,8 @@ def stream(
     Parameters
     ----------
     source : path, or pyarrow.dataset.Dataset
-        A Parquet file, a folder of Parquet files, or an Arrow dataset.
+        A Parquet file, a folder of Parquet files, or an Arrow dataset.  Folders with names such as ``year=2024`` give
+        a column ``year``.
     target : str
         The target column.
     preprocessing : Preprocessing or dict, optional
@@ -157,12 +160,14 @@ class DiskTable:
     ----------
     names : list of str
         The columns.
+    schema : pyarrow.Schema
+        The columns and their types, equal for all pieces.
     starts : int array
         The first row of each piece.
     """
 
-    def __init__(self, pieces: list[Any], rows: list[int], names: list[str], title: str) -> None:
-        self.pieces, self.names, self.title = pieces, names, title
+    def __init__(self, pieces: list[Fragment], rows: list[int], schema: Schema, title: str) -> None:
+        self.pieces, self.schema, self.names, self.title = pieces, schema, list(schema.names), title
         self.starts, self.rows = np.cumsum([0, *rows[:-1]]), sum(rows)
         self.kept: dict[tuple[str, ...], tuple[int, Any]] = {}  # the piece that was read last, by its columns
         self.lock = threading.Lock()
@@ -180,18 +185,22 @@ class DiskTable:
         title = repr(str(source)) if isinstance(source, (str, os.PathLike)) else "The dataset"
         if not isinstance(source, datasets.Dataset):
             source = open_parquet(source, datasets)
-        pieces, rows = list[Any](), list[int]()
+        pieces: list[Fragment] = []
+        rows = list[int]()
         try:
-            for fragment in source.get_fragments():
-                refuse_other_columns(fragment, source.schema, title)
+            fragments = list(fragments_of(source))
+            schema = common_schema(fragments, source.schema, title)
+            for fragment in fragments:
                 found = pieces_of(fragment)
                 pieces += found
                 rows += found.values()
+        except FileError:
+            raise
         except (OSError, ValueError) as error:  # pyarrow's own errors are of these classes
-            raise FileError(f"{title} cannot be read: {first_line(error)}. Write or copy it again.") from error
+            raise unreadable(title, error) from error
         if not sum(rows):
             raise FileError(f"{title} has no rows. Add at least two.")
-        return cls(pieces, rows, source.schema.names, title)
+        return cls(pieces, rows, schema, title)
 
     def frame(self, start: int, stop: int, names: list[str]) -> pl.DataFrame:
         """Read some columns of some rows."""
@@ -209,10 +218,9 @@ class DiskTable:
             if self.kept.get(names, (-1, None))[0] != number:
                 self.kept.pop(names, None)  # first, so that two pieces are not in memory at once
                 try:
-                    read = self.pieces[number].to_table(columns=list(names))
+                    read = self.pieces[number].to_table(schema=self.schema, columns=list(names))
                 except (OSError, ValueError) as error:
-                    message = f"{self.title} cannot be read: {first_line(error)}. Write or copy it again."
-                    raise FileError(message) from error
+                    raise unreadable(self.title, error) from error
                 self.kept[names] = (number, load_polars().from_arrow(read))
             frame: pl.DataFrame = self.kept[names][1]
             return frame
@@ -232,7 +240,7 @@ def open_parquet(source: Any, datasets: Any) -> Any:
             f"{type(source).__name__}. For arrays on disk, see RowStream."
         )
     path = Path(source)
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    files = parquet_files(path) if path.is_dir() else [path]
     if not path.exists():
         raise FileError(f"There is no file {str(path)!r}. Check the name and the folder.")
     if not files or (path.is_file() and path.suffix.lower() != ".parquet"):
@@ -242,26 +250,92 @@ def open_parquet(source: Any, datasets: Any) -> Any:
             f'polars.scan_csv("table.csv").sink_parquet("table.parquet") converts a CSV file.'
         )
     try:
-        return datasets.dataset([str(file) for file in files], format="parquet")
+        folders = {"partitioning": "hive", "partition_base_dir": str(path)} if path.is_dir() else {}
+        return datasets.dataset([str(file) for file in files], format="parquet", **folders)
     except (OSError, ValueError) as error:
         raise FileError(f"{str(path)!r} is not readable as Parquet: {first_line(error)}. Write it again.") from error
 
 
-def pieces_of(fragment: Any) -> dict[object, int]:
+def parquet_files(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder; names that begin with "." or "_" are those of unfinished or other files."""
+    names = {file: file.relative_to(folder).parts for file in sorted(folder.rglob("*.parquet"))}
+    return [file for file, parts in names.items() if not any(part.startswith((".", "_")) for part in parts)]
+
+
+def fragments_of(dataset: Dataset) -> Iterator[Fragment]:
+    """Return the files of a dataset; raise for a dataset that is filtered, because its rows cannot be counted."""
+    try:
+        found: Iterator[Fragment] = dataset.get_fragments()
+    except ValueError as error:
+        raise FileError(
+            "The dataset is filtered, so its rows are known only when it is read as a whole. Write the rows once: "
+            'pyarrow.dataset.write_dataset(dataset, "folder", format="parquet").'
+        ) from error
+    return found
+
+
+def pieces_of(fragment: Fragment) -> dict[object, int]:
     """Return the row groups of a Parquet file, or another file as a whole, with the number of rows of each."""
     if not hasattr(fragment, "split_by_row_group"):
         return {fragment: fragment.count_rows()}
     return {piece: sum(group.num_rows for group in piece.row_groups) for piece in fragment.split_by_row_group()}
 
 
-def refuse_other_columns(fragment: Any, schema: Any, title: str) -> None:
-    """Raise for a file whose columns differ from those of the table."""
-    own = fragment.physical_schema
-    if sorted(own.names) != sorted(schema.names):
-        raise FileError(
-            f"{title} has files with different columns: {getattr(fragment, 'path', 'one')!r} has {some(own.names)}, "
-            f"others have {some(schema.names)}. Write all files with the same columns."
-        )
+def unreadable(title: str, error: Exception) -> FileError:
+    """Return an error of pyarrow in words of ours."""
+    return FileError(f"{title} cannot be read: {first_line(error)}. Write or copy it again.")
+
+
+def common_schema(fragments: Sequence[Fragment], schema: Schema, title: str) -> Schema:
+    """Return the columns of all files with types that hold the values of each file, such as float64 for int64 as well.
+
+    Columns that names of folders give, as in ``year=2024/rows.parquet``, are in the schema and in no file.
+
+    Raises
+    ------
+    FileError
+        If the files have different columns, or if a column has types that have nothing in common.
+    """
+    from pyarrow.dataset import get_partition_keys
+
+    for fragment in fragments:
+        own, name = fragment.physical_schema, getattr(fragment, "path", "one")
+        if {*own.names, *get_partition_keys(fragment.partition_expression)} != set(schema.names):
+            raise FileError(
+                f"{title} has files with different columns: {name!r} has {some(own.names)}, "
+                f"others have {some(schema.names)}. Write all files with the same columns."
+            )
+        for field in own:
+            place = schema.get_field_index(field.name)
+            found = common_type(schema.field(place), field)
+            if found is None:
+                raise FileError(
+                    f"{title} has files with different types of column {field.name!r}: {field.type} in {name!r}, "
+                    f"{schema.field(place).type} in others. Write all files with the same types."
+                )
+            schema = schema.set(place, schema.field(place).with_type(found))
+    return schema
+
+
+def common_type(one: Field, other: Field) -> DataType | None:
+    """Return a type that holds the values of two columns; None if there is none."""
+    import pyarrow
+
+    if one.type == other.type:
+        return one.type
+    both = [pyarrow.schema([pyarrow.field("", plain_text(field.type))]) for field in (one, other)]
+    try:
+        return pyarrow.unify_schemas(both, promote_options="permissive").field(0).type
+    except (pyarrow.ArrowTypeError, pyarrow.ArrowInvalid):
+        return None
+
+
+def plain_text(kind: DataType) -> DataType:
+    """Return the type of the values of a categorical column, and one type for all kinds of text."""
+    import pyarrow
+
+    kind = getattr(kind, "value_type", kind) if pyarrow.types.is_dictionary(kind) else kind
+    return pyarrow.large_string() if str(kind) in ("string", "string_view") else kind
 
 
 class EncodedInputs:

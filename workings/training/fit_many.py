@@ -19,6 +19,7 @@ from workings.model.model import Model
 from workings.optimizers import LBFGS, Part
 from workings.support.arrays import describe
 from workings.support.interruption import Effect, Interruption
+from workings.support.json_values import JsonObject
 from workings.support.keywords import checked_keywords
 from workings.training.callbacks import Callback
 from workings.training.fit import train, undoing
@@ -182,6 +183,7 @@ class SharedRows:
     def __init__(self, X: ArrayLike, y: ArrayLike) -> None:
         self.X, self.y = X, y
         self.known: dict[object, TrainingData] = {}
+        self.preprocessing: JsonObject | None = None
 
     def prepared(self, model: Model, recipe: Recipe) -> TrainingData:
         """Check and encode the rows for a model, and build it, as ``prepare`` does."""
@@ -192,9 +194,11 @@ class SharedRows:
         key = (model.n_in, model.dtype, model.dtype_given, type(model.targets), model.n_out, *map(id, given))
         if key not in self.known:
             self.known[key] = prepare(model, self.X, self.y, recipe)
+            self.preprocessing = model.preprocessing  # of a table on disk, which the first model learned
         elif model.n_in is None:
             rows = self.known[key].rows
             model.build(rows.X.shape[1], rows.X.dtype)
+        model.preprocessing = self.preprocessing
         return self.known[key]
 
 

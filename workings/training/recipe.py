@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from workings.errors import InputError, count_of, unknown_name
 from workings.metrics import METRICS, Metric
+from workings.model.data_files import opened_array
 from workings.optimizers import LBFGS, Part, checked_optimizer
 from workings.schedules import LearningRateSchedule
 from workings.support.arrays import describe
@@ -63,6 +64,7 @@ class Recipe:
             object.__setattr__(self, "batch_size", whole_number(self.batch_size, "batch_size"))
         object.__setattr__(self, "metrics", chosen_metrics(self.metrics))
         object.__setattr__(self, "callbacks", checked_callbacks(self.callbacks))
+        object.__setattr__(self, "sample_weight", opened_array(self.sample_weight, "sample_weight"))
         object.__setattr__(self, "class_weight", checked_class_weight(self.class_weight))
         object.__setattr__(self, "workers", checked_workers(self.workers))
 

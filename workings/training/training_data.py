@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workings.errors import InputError
-from workings.model.data_files import is_path, open_files
+from workings.model.data_files import is_path, open_files, opened_array
 from workings.model.model import Model
 from workings.model.targets import LabelTargets, Targets
 from workings.support.arrays import Array, Features, as_features, same_length
@@ -93,7 +93,7 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
 def opened_files(model: Model, X: Features, y: Features, recipe: Recipe) -> tuple[Features, Features]:
     """Open data that is given as a path; the model learns the columns of a table if it knows none yet."""
     if not is_path(X):
-        return X, y
+        return X, opened_array(y, "y")
     dtype = model.dtype if model.n_in is not None or model.dtype_given else np.float64
     found = open_files(X, y, model.preprocessing, dtype=dtype, learns=model.n_in is None or model.is_fresh)
     if found.preprocessing is None:
