@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -249,6 +251,29 @@ def test_a_click_on_a_point_chooses_its_row(tab: Any) -> None:
     assert "target class" in tab.locator(".output").inner_text()
 
 
+def test_points_are_chosen_and_added_by_keyboard(tab: Any) -> None:
+    plane, row = tab.locator("canvas[data-screen='own']"), tab.get_by_role("spinbutton", name="Row")
+    before = row.input_value()
+    rows = int(re.search(r"with (\d+) points", plane.get_attribute("aria-label"))[1])
+    row.focus()
+    tab.keyboard.press("Shift+Tab")
+    tab.keyboard.press("Shift+Tab")
+    tab.keyboard.press("Shift+Tab")  # over the classes
+    assert plane.evaluate("canvas => canvas === document.activeElement")
+    for key in ("ArrowRight", "Shift+ArrowUp", "Shift+ArrowUp", "Enter"):
+        tab.keyboard.press(key)
+    playwright.expect(row).not_to_have_value(before)
+    for count, key in ((rows + 1, "1"), (rows + 2, "0")):
+        tab.keyboard.press(key)
+        tab.keyboard.press("Enter")
+        playwright.expect(plane).to_have_attribute("aria-label", re.compile(f"with {count} points of your points"))
+    tab.keyboard.press("0")
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("Enter")  # chooses again
+    tab.wait_for_timeout(150)
+    assert str(rows + 2) in plane.get_attribute("aria-label")
+
+
 def test_an_error_is_shown_in_words_and_nothing_breaks(tab: Any) -> None:
     tab.get_by_label("Optimizer").select_option("SGD")
     first = tab.get_by_role("button", name="x₁", exact=True)
@@ -272,6 +297,28 @@ def test_a_link_holds_the_settings(tab: Any, playground: Playground) -> None:
     tab.goto(link)
     tab.reload()
     playwright.expect(tab.get_by_role("button", name="xor")).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.parametrize("data", ["your points", "table: <b>", 7, None])
+def test_a_link_to_data_that_is_not_there_brings_all_other_settings(
+    data: object, tab: Any, playground: Playground
+) -> None:
+    settings = {"data": data, "features": ["age"], "optimizer": "SGD", "lr": 0.3, "hidden": [{"units": 3}]}
+    tab.goto(f"{playground.url}#{quote(json.dumps(settings))}")
+    tab.reload()
+    playwright.expect(tab.get_by_role("alert")).to_contain_text(f"{'null' if data is None else data}, is not here")
+    assert tab.get_by_label("Optimizer").input_value() == "SGD"
+    assert tab.locator("[data-place^='1,']").count() == 3
+    tab.keyboard.press("s")
+    playwright.expect(tab.get_by_test_id("step")).to_have_text("1")
+
+
+def test_a_link_says_that_it_does_not_hold_points(tab: Any) -> None:
+    tab.keyboard.press("1")
+    tab.locator("canvas[data-screen='own']").click()
+    tab.locator("#tab-taking").click()
+    tab.get_by_role("button", name="Copy link").click()
+    playwright.expect(tab.get_by_role("status")).to_contain_text("does not hold the data, your points")
 
 
 def test_the_tour_ends_with_a_trained_network(chromium: Any, playground: Playground) -> None:

@@ -56,7 +56,7 @@ class DataSets:
         """Return all data sets that can be chosen."""
         known = [*described(), *tables.offered()]
         own = [data for name, data in self.loaded.items() if name not in LOADERS]
-        of_user: list[JsonObject] = [{"name": data.name, "words": data.words, "noise": 0} for data in own]
+        of_user: list[JsonObject] = [{"name": data.name, "words": data.words, "noise": 0, "own": True} for data in own]
         return [*known, *of_user]
 
     def usual_settings(self, given: Settings, asked: JsonObject) -> Settings:

@@ -177,7 +177,7 @@ export class Session {
   }
 
   view() {
-    const own = Object.values(this.own).map(({ name, words }) => ({ name, words, noise: 0 }));
+    const own = Object.values(this.own).map(({ name, words }) => ({ name, words, noise: 0, own: true }));
     return {
       settings: this.settings, sets: [...choices.data, ...own], data: this.dataView(), network: this.networkView(),
       frame: this.frame(), other: this.other && this.other.shown(),

@@ -11,6 +11,9 @@ function remember(name, value) { try { localStorage.setItem(name, value);
   } catch { /* no storage: it holds for this visit */ } }
 function recall(name) { try { return localStorage.getItem(name); } catch { return "no storage"; } }
 
+const MIDDLE = [0.5, 0.5];
+const isAmong = (sets, data) => data === undefined || sets.some(({ name }) => name === data);
+
 export function makeActions(state, draw) {
   const set = (changes) => { Object.assign(state, changes); draw(); };
   const session = connect(() => set({ closed: true, running: false, problem: words.closed }));
@@ -95,8 +98,12 @@ export function makeActions(state, draw) {
       const reply = await ask("hello");
       take(reply);
       const linked = fromLink();
-      if (reply && linked) await act.configure(linked);
-      if (reply) { await act.chooseRow(0); await act.statement(0); set({ invite: !linked && !recall("visited") }); }
+      if (!reply) return;
+      const { data, features, ...others } = linked ?? {}, isHere = isAmong(state.sets, data); // eslint-disable-line no-unused-vars
+      if (linked) await act.configure(isHere ? linked : others);
+      await act.chooseRow(0);
+      await act.statement(0);
+      set({ invite: !linked && !recall("visited"), ...(isHere ? {} : { problem: notices.absent_data(data) }) });
     },
     failed: (error) => set({ problem: error.message }),
     hint: (text) => { if (text !== state.hint) set({ hint: text }); },
@@ -156,6 +163,10 @@ export function makeActions(state, draw) {
       const { low, high } = state.data, place = (at, k) => low[k] + at * (high[k] - low[k]);
       const reply = take(await ask("add_point", { x: place(x, 0), y: place(1 - y, 1), target: state.adding }));
       if (reply) { state.row = Math.min(state.row + 1, reply.data.training - 1); await showRow(); }
+    },
+    moveCursor(x, y) { // the cross on the plane, by the keyboard
+      const [column, row] = state.cursor ?? MIDDLE, inside = (v) => Math.min(Math.max(v, 0), 1);
+      set({ cursor: [inside(column + x), inside(row + y)] });
     },
     choosePoint(x, y) { // the nearest training point; or a new one
       if (state.adding !== null) { act.addPoint(x, y); return; }
@@ -365,7 +376,8 @@ export function makeActions(state, draw) {
     copyLink() {
       const link = toLink(state.settings, state.choices.defaults);
       history.replaceState(null, "", link);
-      return act.copy(link, notices.link_copied);
+      const { data } = state.settings, isOwn = state.sets.find(({ name }) => name === data)?.own;
+      return act.copy(link, isOwn ? notices.link_without(data) : notices.link_copied);
     },
     async openFile(field) {
       const [file] = field.files;

@@ -182,6 +182,20 @@ function paintScreen(canvas, screen, name) {
     context.strokeStyle = ink;
     context.stroke();
   }
+  if (screen.cursor) drawCross(context, screen.cursor[0] * size, screen.cursor[1] * size, size / 28, ink, rim);
+}
+
+function drawCross(context, x, y, length, ink, rim) {
+  context.beginPath();
+  for (const [across, down] of [[length, 0], [0, length]]) {
+    context.moveTo(x - across, y - down);
+    context.lineTo(x + across, y + down);
+  }
+  for (const [width, colour] of [[length / 2, rim], [length / 5, ink]]) {
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.stroke();
+  }
 }
 
 function pointColour({ targets, classes, target_range: [low, high] }, k, name) {

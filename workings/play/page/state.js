@@ -4,6 +4,7 @@ export const initial = () => ({
   running: false, speed: 10, walking: false,
   tab: "statement", statement: null, statementUnit: 0, detail: null, doctor: null, code: null, notice: "", // what the inspector shows
   row: null, current: [0, 0], // the chosen row; the unit that has the focus
+  cursor: null, // the cross on the plane, while it has the focus: from 0 to 1, to the right and down
   hint: "", problem: "", busy: false, closed: false, help: false, table: null, adding: null, lessons: null,
     lesson: null, invite: false, showValidation: true,
   other: null, // settings and network that are kept for comparison
@@ -64,11 +65,11 @@ export function screenOf(state, key) {
   const [kind, k] = key.split(",");
   if (kind === "exhibit") return state.exhibit?.networks[k].picture;
   if (kind === "game") return state.game?.networks[k].picture;
-  const { data, network, frame, row, showValidation } = kind === "other" ? otherState(state) : state;
-  return { data, outputs: network.outputs, side: network.side, map: frame.maps.output, row, showValidation };
+  const { data, network, frame, row, showValidation, cursor } = kind === "other" ? otherState(state) : state;
+  return { data, outputs: network.outputs, side: network.side, map: frame.maps.output, row, showValidation, cursor };
 }
 // The state as the kept network would have it, to draw that one.
-export const otherState = (state) => ({ ...state, ...state.other, frame: state.frame.other, running: true, detail: null });
+export const otherState = (state) => ({ ...state, ...state.other, frame: state.frame.other, running: true, detail: null, cursor: null });
 // The part of the page that a step of a lesson is about.
 export const partOf = (step) => step.point || (step.open ? ".card.inspector" : ".card.output");
 export const isClassification = (state) => state.data.classes.length > 0;

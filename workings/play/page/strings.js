@@ -42,7 +42,8 @@ export const hints = {
     "A weight: orange is positive, blue is negative, thick is large. Click to open it, " +
     "or drag up and down to change it.",
   unit: "A unit: its value at each point of the plane. Orange is positive, blue is negative. Click to open it.",
-  screen: "The prediction at each point of the plane. Click a point to follow its numbers.",
+  screen: "The prediction at each point of the plane. Click a point to follow its numbers. With the keyboard: arrow keys, Enter.",
+  screen_keys: "The arrow keys move a cross, with Shift further. Enter chooses the nearest point, or adds one.",
   travel: "Go back to any moment of this run. Training continues from there.",
   statement: "Walk through the next step, statement by statement, as the program runs it.",
   theme: "Switch between light and dark.",
@@ -95,7 +96,8 @@ export const shortcuts = [
   ["L", "open the loss"],
   ["T", "light or dark"],
   ["?", "this list"],
-  ["0 to 9", "add points of this class with the mouse; again to end"],
+  ["0 to 9", "add points of this class to the plane; again to end"],
+  ["Arrow keys, Enter", "in the plane: move the cross; choose or add a point"],
   ["Arrow keys", "move between units in the network"],
   ["Enter", "open the unit"],
 ];
@@ -370,6 +372,8 @@ export const notices = {
   downloaded: (files) => `Downloaded ${files.join(" and ")}.`,
   drawing: "Drawing the frames …", not_shown: "This picture is not on the page now.",
   link_copied: "The link is in the clipboard, and in the address bar.",
+  link_without: (data) => `The link is in the clipboard, and in the address bar. It does not hold the data, ${data}.`,
+  absent_data: (data) => `The data of the link, ${data}, is not here. All other settings are those of the link.`,
   code_copied: "The code is in the clipboard.",
   no_clipboard: "The browser does not allow copying; select the text instead.",
   restarted: "A new run has begun from these weights; the script makes the same steps.",

@@ -31,12 +31,25 @@ function screens(state, act) {
   const name = (text) => (state.other ? html`<span class="label">${text}</span>` : "");
   return html`<div class=${state.other ? "screens" : ""}>
     <div class="screen" data-hint=${hints.screen}>
-      <canvas data-screen="own" role="img" aria-label=${alternative(state)} @click=${choose}></canvas>${name(comparison.this_short)}</div>
+      <canvas data-screen="own" role="application" tabindex="0" aria-label=${alternative(state)} aria-description=${hints.screen_keys}
+        @click=${choose} @keydown=${(event) => onKey(event, state, act)} @focus=${(event) => focused(event, act)}
+        @blur=${() => act.set({ cursor: null })}></canvas>${name(comparison.this_short)}</div>
     ${state.other ? html`<div class="screen">
       <canvas class="still" data-screen="other" role="img" aria-label=${alternative(otherState(state))}></canvas>
       ${name(comparison.kept_short)}</div>` : ""}
   </div>`;
 }
+
+// With the keyboard: the arrow keys move a cross, and Enter does what a click there does.
+const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+function onKey(event, { cursor }, act) {
+  const way = ways[event.key], step = event.shiftKey ? 0.1 : 0.02;
+  if (way) act.moveCursor(way[0] * step, way[1] * step);
+  else if (event.key === "Enter" && cursor) act.choosePoint(...cursor);
+  else return;
+  event.preventDefault();
+}
+const focused = (event, act) => { if (event.target.matches(":focus-visible")) act.moveCursor(0, 0); };
 
 const chosenRow = (state, act) => html`<label class="row small" data-hint=${own.row_hint}>
   ${own.row} <input type="number" min="0" max=${state.data.training - 1} .value=${String(state.row)}
