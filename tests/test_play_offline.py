@@ -536,6 +536,7 @@ OWN_TABLES = {
     "many texts": (csv_of({"c": [*(f"n{k}" for k in range(55)), *["n1"] * 5], **SMALL_NUMBERS}), False),
     "a column that is nearly empty": (csv_of({"e": [*[""] * 59, 3], "a": [1, 4, 2], **SMALL_NUMBERS}), False),
     "no other column is left": (csv_of({"id": range(60), "c": [7], "y": [0, 1]}), False),
+    "a constant column alone": (csv_of({"c": ["k"], "e": [""], "y": [0, 1]}), False),
     "names with markup": (csv_of({"<b>": [1, 4, 2], "__proto__": [1, 2, 5, 8], "y": ["<i>", "b"]}), False),
 }  # fmt: skip
 OPEN = """
@@ -600,7 +601,7 @@ REFUSED_TABLES = [
     ("a.csv", "a,y\n1,2\n4,\n", "y", "missing in row 2"),
     ("a.csv", "a,y\n2024-01-02,2\n2024-01-03,3\n", "y", "no column to learn from"),
     ("a.csv", "a,y\n1e308,2\n-1e308,3\n2,4\n", "y", "too large"),
-    ("a.csv", "a,y\n" + "".join(f"{k},q{k}\n" for k in (3, 1, 2)), "y", "too many for classes"),
+    ("a.csv", "a,y\n" + "".join(f"{k % 7},q{k}\n" for k in range(60)), "y", "too many for classes"),
     ("a.csv", "\n".join(",".join(cell * 80) for cell in (["c"], ["1"], ["2"])), "c", "two columns"),
     ("a.csv", "\n".join(",".join(f"{k}{n}" for n in range(80)) for k in (1, 2, 3)), "13", "at most 64"),
     ("a.csv", "a,y\n" + "1,2\n2,3\n" * 10_001, "y", "20002 rows"),

@@ -274,6 +274,25 @@ def test_points_are_chosen_and_added_by_keyboard(tab: Any) -> None:
     assert str(rows + 2) in plane.get_attribute("aria-label")
 
 
+def test_a_digit_is_drawn_by_keyboard(tab: Any) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    tab.locator(".switches button:text-is('digits')").click()
+    pad, first = tab.locator("canvas[data-pad]"), tab.locator(".bars .share").first
+    pad.wait_for()
+    tab.get_by_role("button", name="Clear").press("Enter")
+    tab.wait_for_timeout(200)
+    ink = "(pad) => pad.toDataURL().length"
+    empty, share = pad.evaluate(ink), first.inner_text()
+    tab.keyboard.press("Shift+Tab")
+    tab.keyboard.press("ArrowUp")
+    for _ in range(6):
+        tab.keyboard.press("Shift+ArrowDown")
+    playwright.expect(first).not_to_have_text(share)
+    tab.keyboard.press("Tab")  # the cross disappears
+    tab.wait_for_timeout(200)
+    assert pad.evaluate(ink) != empty
+
+
 def test_an_error_is_shown_in_words_and_nothing_breaks(tab: Any) -> None:
     tab.get_by_label("Optimizer").select_option("SGD")
     first = tab.get_by_role("button", name="x₁", exact=True)

@@ -109,15 +109,17 @@ function isNotation(given) {
 function screened(columns) {
   const found = columns.map((one) => ({ ...one, ...leftOut(one) })), kept = found.filter(({ why }) => !why);
   if (kept.length) return { kept, left: found.filter(({ why }) => why) };
-  const isUsed = ({ cells, isUnread }) => !isUnread && different(cells.filter((cell) => cell !== "")) > 1;
-  return { kept: found.filter(isUsed), left: found.filter((one) => !isUsed(one)) }; // if no other column is left
+  const known = ({ cells }) => cells.filter((cell) => cell !== ""), isReadable = (one) => !one.isUnread && !one.isEmpty;
+  const varied = found.filter((one) => isReadable(one) && different(known(one)) > 1); // used, if no other column is left
+  const used = varied.length ? varied : found.filter(isReadable);
+  return { kept: used, left: found.filter((one) => !used.includes(one)) };
 }
 
 /** Return why a column is left out, as the library does; `isUnread` if the version with Python reads it. */
 function leftOut({ column, cells }) {
   const known = cells.filter((cell) => cell !== ""), gaps = cells.length - known.length, values = different(known);
-  if (!known.length) return { why: words.empty };
-  if (cells.length >= rules.fewest_rows && gaps >= rules.nearly_empty * cells.length) return { why: words.nearly_empty };
+  if (!known.length) return { why: words.empty, isEmpty: true };
+  if (cells.length >= rules.fewest_rows && gaps >= rules.nearly_empty * cells.length) return { why: words.nearly_empty, isEmpty: true };
   if (values === 1 && !gaps) return { why: words.constant };
   const given = known.filter((cell) => !isMark(cell)), numbers = numbersIn(cells);
   if (numbers === null && given.length && !isPadded(given) && isNotation(given)) return { why: words.notation, isUnread: true };
@@ -212,7 +214,7 @@ function targetOf(name, cells) {
     const numbers = np.array(cells.map(Number)), { mean, std } = scaleOf(name, numbers);
     return { y: Array.from(standard(numbers, mean, std).data), classes: [], reason: words.regression(name) };
   }
-  if (length > limits.classes || length > cells.length / 2) throw new Error(words.too_many_classes(name, length, cells.length));
+  if (length > limits.classes || too_many_categories(length, cells.length)) throw new Error(words.too_many_classes(name, length, cells.length));
   const number = new Map(labels.map((label, k) => [label, k]));
   return { y: titled.map((cell) => number.get(isWhole ? Number(cell) : cell)), classes: labels.map((one) => visible(String(one))),
     reason: words.classification(name, length) };

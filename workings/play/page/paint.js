@@ -136,7 +136,8 @@ export function weightsOn(canvas, state) {
 function paintPixels(canvas, state) {
   const { pixels } = state.frame.activations, paper = theme(state.theme).middle,
     ink = state.theme === "light" ? [27, 30, 35] : [236, 238, 240];
-  show(canvas, fill(state.data.image_side, (k) => mix(paper, ink, pixels[k])), false);
+  const context = show(canvas, fill(state.data.image_side, (k) => mix(paper, ink, pixels[k])), false), { cursor } = state, { width } = canvas;
+  if (cursor && canvas.dataset.pad) drawCross(context, cursor[0] * width, cursor[1] * width, width / 28, css(theme(state.theme).low), css(theme(state.theme).middle));
 }
 
 // The prediction: one output as blue to orange, or the most probable of several classes, deeper if more probable.

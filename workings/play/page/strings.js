@@ -197,7 +197,8 @@ export const plots = {
   ends_at: (name, value) => `${name} ends at ${value}`,
 };
 export const pad = {
-  hint: "Draw a digit with the mouse or a finger. With the keyboard: choose a row below.",
+  hint: "Draw a digit with the mouse or a finger. With the keyboard: arrow keys, and Shift to draw.",
+  keys: "The arrow keys move the brush; with Shift they draw. Enter draws a dot.",
   image: (side) => `Image of ${side} by ${side} pixels`,
   clear: "Clear", clear_hint: "An empty image, to draw on.",
   show_row: "Show the row", show_row_hint: "Show the chosen training row again.",

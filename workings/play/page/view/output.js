@@ -4,7 +4,7 @@ import { isClassification, otherState } from "../state.js";
 import { comparison, hints, output as own, words } from "../strings.js";
 import { curves } from "./curves.js";
 import { later } from "./later.js";
-import { number, whole } from "./parts.js";
+import { focused, number, ways, whole } from "./parts.js";
 
 export function outputCard(state, act) {
   return html`<section class="card output" aria-labelledby="output-title">
@@ -41,7 +41,6 @@ function screens(state, act) {
 }
 
 // With the keyboard: the arrow keys move a cross, and Enter does what a click there does.
-const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 function onKey(event, { cursor }, act) {
   const way = ways[event.key], step = event.shiftKey ? 0.1 : 0.02;
   if (way) act.moveCursor(way[0] * step, way[1] * step);
@@ -49,7 +48,6 @@ function onKey(event, { cursor }, act) {
   else return;
   event.preventDefault();
 }
-const focused = (event, act) => { if (event.target.matches(":focus-visible")) act.moveCursor(0, 0); };
 
 const chosenRow = (state, act) => html`<label class="row small" data-hint=${own.row_hint}>
   ${own.row} <input type="number" min="0" max=${state.data.training - 1} .value=${String(state.row)}

@@ -34,6 +34,10 @@ export function numberField(name, value, { low, high, step = 1 }, change) {
       @change=${(event) => { if (event.target.value !== "") change(Number(event.target.value)); }}></label>`;
 }
 
+// What the arrow keys do on a picture: they move a cross, which is there while the picture has the focus.
+export const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+export const focused = (event, act) => { if (event.target.matches(":focus-visible")) act.moveCursor(0, 0); };
+
 // A part of the page that is drawn again only if something that it depends on has changed.
 const drawn = new Map();
 export function unlessSame(key, depends, make) {
