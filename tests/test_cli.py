@@ -1031,6 +1031,13 @@ def test_an_empty_name_of_a_file_is_not_the_current_folder(command, arguments):
     assert "it is empty; name a file" in " ".join(done.output.split())
 
 
+def test_a_sweep_of_a_folder_is_refused(command, tmp_path):
+    (tmp_path / "parts").mkdir()
+    done = command("sweep", tmp_path / "parts", "-t", "species", "--hidden", "4")
+    assert done.exit_code == 2
+    assert "is a folder, but a sweep reads one file" in " ".join(done.output.split())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

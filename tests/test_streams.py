@@ -517,6 +517,13 @@ def test_what_is_no_source_of_rows_is_refused_as_a_stream(source: Any) -> None:
         RowStream(source)
 
 
+def test_bytes_as_labels_are_refused_with_a_way_out() -> None:
+    labels = np.array([b"no", b"yes"], dtype=object)[np.arange(len(X)) % 2]
+    for rows in (X, RowStream(X)):
+        with pytest.raises(InputError, match=r"labels of type bytes.* Decode bytes first, as with y\.asstr\(\)"):
+            fit(network(CrossEntropy(), 2), rows, labels)
+
+
 def test_labels_on_disk_are_learned_and_unknown_ones_refused() -> None:
     net = fit(network(CrossEntropy(), 2), RowStream(X, **SIZES), Source(LABELS))
     assert net.classes.tolist() == ["high", "low"]

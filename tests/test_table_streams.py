@@ -183,6 +183,25 @@ def test_files_of_unfinished_writes_are_left_out(tmp_path: Path) -> None:
     assert len(stream(path, "price")) == len(TABLE)
 
 
+@pytest.mark.parametrize("change", ["removed", "cut", "other rows", "other columns"])
+def test_a_file_that_changes_while_it_is_read_is_an_error_of_the_file(change: str, tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    TABLE.write_parquet(path, row_group_size=50)
+    data = stream(path, "price")
+    if change == "removed":
+        path.unlink()
+    elif change == "cut":
+        path.write_bytes(path.read_bytes()[:300])
+    elif change == "other rows":
+        TABLE[:20].reverse().write_parquet(path)
+    else:
+        TABLE.select("price").write_parquet(path)
+    with pytest.raises(
+        FileError, match=r"^'[^']+table\.parquet' cannot be read: .*do not change it while it is in use"
+    ):
+        data.X[:]
+
+
 def test_filtered_datasets_are_refused_with_a_way_out(tmp_path: Path) -> None:
     datasets = pytest.importorskip("pyarrow.dataset")
     table = datasets.dataset(written(tmp_path, TABLE), format="parquet")

@@ -121,6 +121,11 @@ def sweep_table(
         _ = replace(plan, hidden=values).units  # an error before the table is read
     if samples is None and any(not isinstance(values, list) for values in space.values()):
         samples = 32
+    if source.file.is_dir():
+        raise InputError(
+            f"'{source.file}' is a folder, but a sweep reads one file into memory. Write it with "
+            'polars.read_parquet("folder").write_parquet("table.parquet").'
+        )
     training = prepare(source, plan)
     if not len(training.validation[0]):
         raise InputError("A sweep ranks its fits by validation rows: give --validation a fraction above 0.")

@@ -443,7 +443,8 @@ def plain_labels(labels: Array) -> Array:
     kinds = {type(label) for label in plain}
     if len(kinds) > 1 or not kinds <= {str, int, bool, float}:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise InputError(f"y has labels of type {names}: use whole numbers only, or text only.")
+        decode = " Decode bytes first, as with y.asstr()[:] of h5py, or np.char.decode(y)." if bytes in kinds else ""
+        raise InputError(f"y has labels of type {names}: use whole numbers only, or text only.{decode}")
     array = np.array(plain)
     if kinds == {int} and array.dtype.kind not in "iu":
         raise InputError("y has labels that no integer type of 64 bits holds. Use text labels, such as y.astype(str).")

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workings.errors import InputError, count_of, first_line
+from workings.errors import InputError, WorkingsError, count_of, first_line
 from workings.support.conversion import as_array
 from workings.support.keywords import CheckedKeywords
 from workings.support.ranges import as_whole_number
@@ -127,7 +127,7 @@ class RowStream(CheckedKeywords):
         """Read rows of the source, without conversion."""
         try:
             given = self.source[start:stop]
-        except InputError:
+        except WorkingsError:
             raise
         except Exception as error:  # a class may raise anything
             raise InputError(

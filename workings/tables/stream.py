@@ -283,7 +283,9 @@ def pieces_of(fragment: Fragment) -> dict[object, int]:
 
 def unreadable(title: str, error: Exception) -> FileError:
     """Return an error of pyarrow in words of ours."""
-    return FileError(f"{title} cannot be read: {first_line(error)}. Write or copy it again.")
+    return FileError(
+        f"{title} cannot be read: {first_line(error)}. Write or copy it again, and do not change it while it is in use."
+    )
 
 
 def common_schema(fragments: Sequence[Fragment], schema: Schema, title: str) -> Schema:
