@@ -935,3 +935,15 @@ def by_signature(function: Callable[..., Array]) -> list[str]:
     """Return the arguments without defaults, by the function's signature."""
     parameters = inspect.signature(function).parameters.values()
     return [p.name for p in parameters if p.default is p.empty and p.kind is not p.KEYWORD_ONLY]
+
+
+def test_an_edited_step_may_leave_the_weights_out() -> None:
+    X, y, w = np.random.default_rng(0).normal(size=(12, 3)), np.arange(12) % 2, np.linspace(0.5, 2, 12)
+    thetas = []
+    for weights in (w, None):
+        network = Network([Dense(4, "tanh"), Dense(2)], loss=CrossEntropy(), seed=0, n_in=3)
+        network = network.replacing("dz2", "(p - y) / n")
+        settings = {"optimizer": SGD(0.1), "epochs": 2, "batch_size": 5, "engine": "reference"}
+        network.fit(X, y, sample_weight=weights, **settings)
+        thetas.append(network.theta)
+    assert (thetas[0] == thetas[1]).all()

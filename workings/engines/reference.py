@@ -121,6 +121,7 @@ class ReferenceEngine:
         if stretch.order is not None:
             data = {name: array[stretch.order] for name, array in data.items()}
         data.update(stretch.draws)
+        data = {name: array for name, array in data.items() if name in self.inputs}  # edits may leave some out
         scalars = [name for name in ("n", "lr", "t") if name in self.inputs]
         objectives: list[float] = []
         # Python numbers, because NumPy's own would turn float32 arrays into float64.
@@ -128,7 +129,8 @@ class ReferenceEngine:
         with np.errstate(all="ignore"):
             for index, ((start, stop), lr) in enumerate(zip(batches, rates, strict=True)):
                 batch: dict[str, Values] = {name: array[start:stop] for name, array in data.items()}
-                batch["X"] = dense_unless_multiplied(batch["X"], self.multiplies_X)
+                if "X" in batch:
+                    batch["X"] = dense_unless_multiplied(batch["X"], self.multiplies_X)
                 step_scalars = {"n": stop - start, "lr": lr, "t": stretch.first_step + index}
                 batch.update((name, step_scalars[name]) for name in scalars)
                 results = self.step(**batch, **values)
