@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 import polars
 import pytest
 
+from workings.cli import table_models
 from workings.cli.table_doctor import leak_lines
 from workings.cli.table_plan import Plan, TableSource
 from workings.cli.table_training import load_table, prepare
@@ -112,6 +114,8 @@ FAULTS = {
                                     width=3),
     "like numbers": Fault(lambda i: f"{i % 30}h 5m", ("bad: 30 categories that begin like numbers, such as '0h 5m'",),
                           width=30),
+    "words among numbers": Fault(lambda i: "unknown" if i % 3 == 0 else i % 9,
+                                 ("bad: read as categories, because 40 of 120 values are no numbers, such as 'unk",)),
     "a leak": Fault(lambda i: f"{LABEL[i]} indeed", ("problem: bad alone gives the target", "--drop bad"), width=2),
 }  # fmt: skip
 
@@ -358,7 +362,7 @@ def test_a_fault_in_a_file_of_another_kind_is_handled_alike(name, file, tmp_path
 
 @pytest.mark.parametrize(
     ("labels", "classes"),
-    [(["Yes", "yes", "no"], ("Yes", "no", "yes")), (["No", "yes", "No"], ("No", "yes"))],
+    [(["Yes", "yes", "no"], ("Yes", "no", "yes")), (["No", "yes", "No"], ("No", "yes")), (["N/A", "b"], ("N/A", "b"))],
 )
 def test_classes_are_recognized_and_doubtful_ones_are_said(labels, classes, tmp_path):
     table = read_table(read(tmp_path / "t.csv", lines_of({**GOOD, "y": (labels * N)[:N]})).file)
@@ -366,6 +370,18 @@ def test_classes_are_recognized_and_doubtful_ones_are_said(labels, classes, tmp_
     assert learned.classes == classes
     said = "y: 'Yes' and 'yes' are different classes; write them alike if they mean the same"
     assert (said in learned.notes) is ("Yes" in classes)
+    assert any("'N/A' is read as a class; if it stands" in note for note in learned.notes) is ("N/A" in classes)
+
+
+def test_rows_that_the_commands_encode_never_look_raw(tmp_path):
+    prices = [f"{1 + row % 9} {row % 10}00,5 %" for row in range(N)]  # whose scaled values have few digits, too
+    size = [str(size).replace(".", ",") for size in SIZE.round(0).tolist()]
+    table = {"size": size, "kind": KIND, "p": prices, "y": LABEL}
+    source = read(tmp_path / "t.csv", lines_of(table, ";"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        summary, problem = table_models.train(source, PLAN, tmp_path / "out", lambda _: Callback())
+        assert problem is None, summary
 
 
 def test_there_are_more_than_forty_badly_made_tables():

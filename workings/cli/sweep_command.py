@@ -21,6 +21,7 @@ from workings.cli.table_training import (
     make_network,
     plain_recipe,
     prepare,
+    without_raw_warning,
 )
 from workings.errors import InputError
 from workings.network import Network
@@ -102,6 +103,7 @@ def option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+@without_raw_warning()
 def sweep_table(
     source: TableSource,
     plan: Plan,

@@ -23,7 +23,15 @@ from workings.cli.table_plan import Plan, TableSource, reading_options
 from workings.cli.table_report import write_report
 from workings.cli.table_scores import predictions_of
 from workings.cli.table_splits import Split, folds_of, split_rows
-from workings.cli.table_training import LoadedTable, Rows, TrainedOnTable, load_table, predicted_frame, prepare
+from workings.cli.table_training import (
+    LoadedTable,
+    Rows,
+    TrainedOnTable,
+    load_table,
+    predicted_frame,
+    prepare,
+    without_raw_warning,
+)
 from workings.cli.table_why import why_lines
 from workings.ensemble import LIST, Ensemble
 from workings.errors import InputError, ReportError, count_of
@@ -56,11 +64,13 @@ UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 AS_FOUND = TextOptions()  # decimal sign, delimiter and encoding as the file shows them
 
 
+@without_raw_warning()
 def train_on_table(source: TableSource, plan: Plan, progress: Callable[[int], Callback]) -> TrainedOnTable:
     """Read a table and train a network on it; ``progress(epochs)`` returns a callback that shows the progress."""
     return prepare(source, plan).train(progress, plan.engine)
 
 
+@without_raw_warning()
 def train(
     source: TableSource, plan: Plan, folder: Path, progress: Callable[[int], Callback], script: Path | None = None
 ) -> tuple[str, ReportError | None]:
@@ -194,6 +204,7 @@ def load_model(path: Path) -> Network:
     return files.load(path) if path.suffix.lower() in files.READERS else Network.load(path)
 
 
+@without_raw_warning()
 def diagnose_training(trained: TrainedOnTable, terms: TableTerms) -> Diagnosis:
     """Diagnose a training on a table; also report constant columns, which standardization sets to 0."""
     terms = replace(terms, classification=bool(trained.preprocessing.classes))
@@ -261,6 +272,7 @@ def shifted_columns(preprocessing: Preprocessing, X: Array, model: Path, table: 
     return [make_finding("unscaled-inputs", "; ".join(parts) + ".", fix)]
 
 
+@without_raw_warning()
 def predict(
     model: Path,
     file: Path,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from workings.activations import activation_named
 from workings.cli.table_plan import PLAIN_EPOCHS, Plan, TableSource
 from workings.cli.table_splits import RowKinds, Split, named_column, row_kinds, split_rows
 from workings.ensemble import Ensemble
-from workings.errors import InputError
+from workings.errors import InputError, WorkingsWarning
 from workings.layers import Dense, Dropout, Exp, Interpolation, Layer
 from workings.losses import Loss, loss_named
 from workings.metrics import accuracy, mean_absolute_error, r2
@@ -36,6 +38,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 Rows = tuple[Array, Array]
+
+
+@contextmanager
+def without_raw_warning() -> Iterator[None]:
+    """Leave out the warning that rows look like a table's own numbers: these commands encode the rows themselves."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X looks like a table's own numbers", WorkingsWarning)
+        yield
 
 
 @dataclass(frozen=True)

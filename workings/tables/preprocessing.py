@@ -17,6 +17,7 @@ from workings.support.arrays import Array
 from workings.support.json_values import JsonObject
 from workings.support.keywords import CheckedKeywords, checked_keywords
 from workings.tables.cells import (
+    are_numbers,
     begin_like_numbers,
     date_format,
     is_text,
@@ -32,6 +33,7 @@ from workings.tables.columns import CategoryColumn, Column, Columns, NumberColum
 from workings.tables.dates import DatePart
 from workings.tables.features import MISSING_CATEGORY, learn_columns, restandardize
 from workings.tables.files import column_text, index_columns
+from workings.tables.plain_csv import unmarked
 from workings.tables.scaling import ROBUST, STANDARD
 from workings.tables.schema import damaged, stored_order, stored_text
 from workings.tables.screening import ColumnChoices, screened
@@ -176,7 +178,7 @@ class Preprocessing(CheckedKeywords):
         given = {column.name: column for column in features}
         notes += [*notes_of_dates(columns), *notes_of_gaps(columns, given, choices)]
         notes += notes_of_categories(columns, given)
-        notes += notes_of_words(target, with_gaps(frame[target]), "classes") if learned.is_text else []
+        notes += notes_of_classes(learned, with_gaps(frame[target]))
         return cls(tuple(columns), learned, reason + index_note(index), tuple(notes))
 
     @property
@@ -471,11 +473,13 @@ def notes_of_gaps(columns: Iterable[Column], given: Mapping[str, pl.Series], cho
 
 
 def notes_of_words(name: str, texts: pl.Series, noun: str) -> list[str]:
-    """Return a line if words differ in case alone, and one if many words begin like numbers.
+    """Return a line for each doubt: words that differ in case alone, and numbers that are read as words.
 
     >>> import polars
     >>> notes_of_words("kind", polars.Series(["red", "Red", "blue"]), "categories")
     ["kind: 'red' and 'Red' are different categories; write them alike if they mean the same"]
+    >>> notes_of_words("age", polars.Series(["7", "12", "unknown"]), "categories")
+    ["age: read as categories, because 1 of 3 values is no number, such as 'unknown'"]
     """
     if not is_text(texts):
         return []
@@ -485,12 +489,32 @@ def notes_of_words(name: str, texts: pl.Series, noun: str) -> list[str]:
         pair = alike.filter(alike.str.to_lowercase() == alike[0].lower()).head(3)
         listed = " and ".join(repr(shortened(word)) for word in pair)
         notes.append(f"{name}: {listed} are different {noun}; write them alike if they mean the same")
+    others = texts.drop_nulls().filter(~are_numbers(texts.drop_nulls()))
     if begin_like_numbers(known):
         listed = " and ".join(map(repr, known[:2]))
         notes.append(
             f"{name}: {len(known)} {noun} that begin like numbers, such as {listed}, but are not read as numbers"
         )
+    elif 0 < 2 * len(others) < len(texts) - texts.null_count():
+        count = f"{len(others)} of {len(texts) - texts.null_count()} values {'is' if len(others) == 1 else 'are'}"
+        what = "no number" if len(others) == 1 else "no numbers"
+        notes.append(f"{name}: read as {noun}, because {count} {what}, such as {shortened(others[0])!r}")
     return notes
+
+
+def notes_of_classes(target: Target, texts: pl.Series) -> list[str]:
+    """Return a line for each doubt about the classes, such as one that may stand for a missing value.
+
+    >>> import polars
+    >>> notes_of_classes(ClassTarget("y", ("NA", "b")), polars.Series(["NA", "b"]))
+    ["y: 'NA' is read as a class; if it stands for a missing value, remove those rows"]
+    """
+    if not isinstance(target, ClassTarget) or not target.is_text:
+        return []
+    marks = [label for label in target.classes if not unmarked(label)]
+    said = "is read as a class; if it stands for a missing value, remove those rows"
+    notes = [f"{target.name}: {mark!r} {said}" for mark in marks]
+    return [*notes, *notes_of_words(target.name, texts, "classes")]
 
 
 def notes_of_categories(columns: Iterable[Column], given: Mapping[str, pl.Series]) -> list[str]:
