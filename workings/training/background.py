@@ -7,7 +7,6 @@ results are the same.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
@@ -18,31 +17,28 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
 START_DELAY = 2e-4  # seconds until a task starts: by then the training thread runs machine code without Python
-COUNT_LOCK = threading.Lock()
 T = TypeVar("T")
 
 
 class BackgroundThread:
     """A second thread for a training; use it as a context manager."""
 
-    trainings: ClassVar[int] = 0  # running trainings in this process; they share the processors
+    running: ClassVar[set[BackgroundThread]] = set()  # of all trainings in this process; they share the processors
     executor: Executor | None = None
 
     def __enter__(self) -> BackgroundThread:
-        with COUNT_LOCK:
-            BackgroundThread.trainings += 1
+        BackgroundThread.running.add(self)  # without a lock, which an exception at a wrong moment would not release
         return self
 
     def __exit__(self, *error: object) -> None:
-        with COUNT_LOCK:
-            BackgroundThread.trainings -= 1
+        BackgroundThread.running.discard(self)
         if self.executor is not None:
             self.executor.shutdown(wait=False, cancel_futures=True)
 
     @property
     def is_free(self) -> bool:
         """Whether there are two processors for each running training."""
-        return threads() >= 2 * BackgroundThread.trainings
+        return threads() >= 2 * len(BackgroundThread.running)
 
     def task(self, function: Callable[..., T], *arguments: object) -> BackgroundTask[T]:
         """Queue a function call on the background thread; tasks run in the order of queuing."""
