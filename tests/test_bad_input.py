@@ -584,9 +584,13 @@ def test_a_refused_fit_leaves_the_network_as_it_was() -> None:
     assert refused_first.classes.tolist() == ["cat", "dog"]  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("y", [3, None, "word"])
+@pytest.mark.parametrize("y", [3, None])
 def test_a_single_value_as_y(y: object) -> None:
     refused(lambda: fit(classifier(), X, y), "y is", "one row for each sample")
+
+
+def test_a_word_as_y_is_read_as_a_path() -> None:
+    refused(lambda: fit(classifier(), X, "word"), "y must be an array or a second .npy file, not 'word'")
 
 
 def test_rows_of_different_lengths() -> None:

@@ -487,7 +487,7 @@ LEARNED: dict[str, tuple[list[str], str]] = {
     "a suffix": (["1.5M", "2M", "300k"], "a suffix"),
     "money with a suffix": (["$15K", "$2 mio.", "$3 bn"], "a suffix"),
     "a typing error": (["1", "2", "3", "4", "5", "x"], "x"),
-    "an error of Excel": (["1", "2", "3", "4", "5", "#DIV/0!"], "#DIV/0!"),
+    "an error of Excel": (["1", "2", "3", "4", "5", "#DIV/0!"], "numbers"),
     "a limit": (["1", "2", "3", "4", "5", "<5"], "<5"),
     "infinity": (["1", "inf", "2"], "not finite"),
     "too large": (["1", "1e400", "2"], "not finite"),

@@ -334,7 +334,9 @@ def test_a_link_to_data_that_is_not_there_brings_all_other_settings(
 
 def test_a_link_says_that_it_does_not_hold_points(tab: Any) -> None:
     tab.keyboard.press("1")
-    tab.locator("canvas[data-screen='own']").click()
+    plane = tab.locator("canvas[data-screen='own']")
+    plane.click()
+    playwright.expect(plane).to_have_attribute("aria-label", re.compile("points of your points"))
     tab.locator("#tab-taking").click()
     tab.get_by_role("button", name="Copy link").click()
     playwright.expect(tab.get_by_role("status")).to_contain_text("does not hold the data, your points")

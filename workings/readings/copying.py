@@ -18,6 +18,7 @@ import re
 import types
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,7 @@ MODULES = {
     "re": re,
     "unicodedata": unicodedata,
 }  # modules that a script may import
+LONGEST_LINE = 88  # of ruff and Black, with their usual settings
 
 
 def tree_of(function: Callable[..., object], what: str) -> ast.FunctionDef:
@@ -119,6 +121,22 @@ def inlined_method(owner: object, name: str, new_name: str = "") -> str:
     return without_annotations(tree, new_name or name)
 
 
+def constant_text(name: str, value: bool | int | float | str | tuple[Any, ...] | list[Any]) -> str:
+    """Return an assignment as code, with an entry on each line if one line is too long for formatters.
+
+    >>> print(constant_text("MARKS", ("-" * 40, "." * 40)))
+    MARKS = (
+        "----------------------------------------",
+        "........................................",
+    )
+    """
+    line = f"{name} = {literal(value)}"
+    if isinstance(value, (bool, int, float, str)) or len(line) <= LONGEST_LINE:
+        return line
+    begin, end = "()" if isinstance(value, tuple) else "[]"
+    return "\n".join([f"{name} = {begin}", *(f"    {literal(entry)}," for entry in value), end])
+
+
 def literal(value: object) -> str:
     """Return a value as code, with the double quotes that formatters use.
 
@@ -193,7 +211,7 @@ class CopiedCode:
         elif isinstance(value, types.FunctionType):
             self.add_function(name, value)
         elif isinstance(value, (bool, int, float, str, tuple, list)):
-            self.constants[name] = f"{name} = {literal(value)}"
+            self.constants[name] = constant_text(name, value)
         elif isinstance(value, np.ndarray):
             self.constants[name] = f"{name} = np.array({value.tolist()!r})"
         else:
