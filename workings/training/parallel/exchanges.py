@@ -235,9 +235,8 @@ def split(shards: Sequence[T], count: int) -> list[Sequence[T]]:
 class ClientExchange:
     """Submits several rounds at once to a client that takes futures as arguments, such as Dask's.
 
-    Each of up to four workers makes every step itself, so that only sums go between them.  With more, one worker makes
-    the steps, and the parameters go to the others.  If a worker is lost, the scheduler repeats its tasks elsewhere.  If
-    data are lost with it, the rounds are submitted again.
+    The parameters go from worker to worker.  If a worker is lost, the scheduler repeats its tasks elsewhere.  If data
+    are lost with it, the rounds are submitted again.
     """
 
     def __init__(self, client: interfaces.Client, job: Job, data: Rows | RowsInFile) -> None:
@@ -245,6 +244,7 @@ class ClientExchange:
         self.data_future: object = None
         self.is_pure = options(client.submit, pure=False)  # else each argument is hashed
         self.is_broadcast = options(client.scatter, broadcast=True, hash=False)
+        self.unhashed = options(client.scatter, hash=False)
 
     @property
     def name(self) -> str:
@@ -287,28 +287,20 @@ class ClientExchange:
     def run_once(self, progress: StepResults, rounds: Sequence[Round]) -> StepResults:
         """Submit the tasks of all rounds, and gather the last result."""
         workers, data = self.workers(), self.scattered_data()
-        state, job = (self.client.scatter(one, **self.is_broadcast) for one in (progress, self.job))
+        state, job = self.client.scatter(progress, **self.unhashed), self.client.scatter(self.job, **self.is_broadcast)
         names = [name for name in self.job.steps.carried if name in progress.values]
-        has_more = len(names) < len(progress.values)
-        states = [state] * (len(workers) if 0 < len(workers) <= FAN_IN else 1)  # each of few workers makes the steps
+        has_more = len(names) < len(progress.values)  # the optimizer's state stays on the first worker
         for one in rounds:
-            values = states
-            if len(states) < len(workers) and has_more:  # the optimizer's state stays on the first worker
-                values = [self.submit(0, workers, parameters_of, states[0], names)]
+            values = self.submit(0, workers, parameters_of, state, names) if has_more else state
             found = [
-                self.submit(
-                    place, workers, contribution_alone, job, values[place % len(values)], data, group, one.shape
-                )
+                self.submit(place, workers, contribution_alone, job, values, data, group, one.shape)
                 for place, group in enumerate(split(one.shards, len(workers) or len(one.shards)))
             ]
             while len(found) > FAN_IN:  # a tree, so that no worker receives too many sums
                 parts = range(0, len(found), FAN_IN)
                 found = [self.submit(place, workers, added, *found[place : place + FAN_IN]) for place in parts]
-            states = [
-                self.submit(place, workers, advance, job, before, one.inputs, *found)
-                for place, before in enumerate(states)
-            ]
-        result: StepResults = self.client.gather(states[0])
+            state = self.submit(0, workers, advance, job, state, one.inputs, *found)
+        result: StepResults = self.client.gather(state)
         return result
 
     def scattered_data(self) -> object:
