@@ -355,8 +355,12 @@ def test_paths_as_X_and_y_are_opened_by_workers(kind: str, sources: dict[str, An
 def test_files_with_other_rows_are_refused(sources: dict[str, Any], tmp_path: Path) -> None:
     np.savez(tmp_path / "fewer.npz", X=X[:100], y=y[:100])
     for settings in ({}, {"validation": 0.2}, {"sample_weight": np.arange(150.0)}):
-        with pytest.raises(InputError, match=r"fewer.npz has 100 rows of X and 100 of y, and fit was given others"):
+        with pytest.raises(InputError, match=r"fewer.npz has 100 rows of X and 100 of y, but fit was given 150 rows"):
             trained(Workers(data=tmp_path / "fewer.npz"), **settings)
+    np.savez(tmp_path / "more.npz", X=np.vstack([X, X]), y=np.concatenate([y, y]))
+    for settings in ({}, {"validation": 0.2}, {"sample_weight": np.arange(150.0)}):
+        with pytest.raises(InputError, match=r"more.npz has 300 rows of X and 300 of y, but fit was given 150 rows"):
+            trained(Workers(data=tmp_path / "more.npz"), **settings)
     np.save(tmp_path / "X.npy", X[::-1])
     with pytest.raises(InputError, match=r"X\.npy has other rows"):
         trained(Workers(data=sources["npy"]))

@@ -35,12 +35,15 @@ class TrainingData:
         The model's targets, with the labels of the training set.
     numbers : int array or None
         The numbers of the training set's rows among the given rows; None if it has all of them.
+    given : int
+        The number of the given rows; 0 for streams.
     """
 
     rows: Rows
     validation: Rows | None
     targets: Targets
     numbers: Array | None = None
+    given: int = 0
 
     @property
     def has_streams(self) -> bool:
@@ -87,7 +90,7 @@ def prepare(model: Model, X: ArrayLike, y: ArrayLike, recipe: Recipe) -> Trainin
         kept, held_out = split(rows, recipe.validation, model, targets)
         rows, validation = rows.take(kept), rows.take(held_out)._replace(w=None)
         numbers = kept if numbers is None else numbers[kept]
-    return TrainingData(rows, validation, targets, numbers)
+    return TrainingData(rows, validation, targets, numbers, given=len(encoded))
 
 
 def opened_files(model: Model, X: Features, y: Features, recipe: Recipe) -> tuple[Features, Features]:

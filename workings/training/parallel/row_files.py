@@ -55,15 +55,17 @@ class RowsInFile:
         rows = np.asarray(X[chosen])
         return Rows(as_features(rows, self.dtype, self.n_in), self.targets.encode(np.asarray(y[chosen]), self.dtype))
 
-    def check(self, rows: Rows, numbers: Array | None = None) -> None:
-        """Check that the file has the given rows, on a sample of them.
+    def check(self, rows: Rows, given: int, numbers: Array | None = None) -> None:
+        """Check that the file has the rows that ``fit`` was given, on a sample of the training set.
 
         Parameters
         ----------
         rows : Rows
-            The rows of the training set.
+            The training set.
+        given : int
+            The number of the rows that ``fit`` was given.
         numbers : int array or None
-            The numbers of these rows in the file; None if they are all its rows.
+            The numbers of the training set's rows in the file; None if it has all of them.
 
         Raises
         ------
@@ -73,13 +75,13 @@ class RowsInFile:
             If it has other rows.
         """
         X, y = self.arrays()
-        name, n = Path(self.source[0]).name, len(rows.X)
-        if not (len(X) == len(y) == n if numbers is None else len(X) == len(y) > numbers[-1]):
+        name = Path(self.source[0]).name
+        if not len(X) == len(y) == given:
             raise InputError(
-                f"{name} has {len(X):,} rows of X and {len(y):,} of y, and fit was given others: give it all rows of "
-                "the file."
+                f"{name} has {len(X):,} rows of X and {len(y):,} of y, but fit was given {given:,} rows: give fit "
+                "all rows of the file."
             )
-        sample = np.unique(np.linspace(0, n - 1, 50).astype(int))
+        sample = np.unique(np.linspace(0, len(rows.X) - 1, 50).astype(int))
         ours, theirs = rows.take(sample), self.take(sample if numbers is None else numbers[sample])
         if not (np.array_equal(ours.X, theirs.X) and np.array_equal(ours.y, theirs.y)):
             raise InputError(f"{name} has other rows than X and y: give fit the rows of the file, in their order.")

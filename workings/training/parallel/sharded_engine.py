@@ -65,7 +65,7 @@ class ParallelEngine:
         if workers.data is not None:
             encoding = "" if model.preprocessing is None else json.dumps(model.preprocessing)
             source = RowsInFile(workers.data, data.targets, model.n_in or 1, model.dtype.name, encoding)
-            source.check(rows, data.numbers)
+            source.check(rows, data.given, data.numbers)
             self.numbers = data.numbers
         self.exchange = exchange_for(workers, job, source)
         if isinstance(self.exchange, CommunicatorExchange):
