@@ -56,13 +56,17 @@ class SilentHandler(http.server.SimpleHTTPRequestHandler):
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node.js is not installed")
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The static files."""
-    folder = tmp_path_factory.mktemp("site")
+def site_in(folder: Path) -> Path:
+    """Write the static files into a folder, so that Node can run them; return the folder."""
     write_site(folder)
     (folder / "package.json").write_text('{"type": "module"}')
     return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The static files."""
+    return site_in(tmp_path_factory.mktemp("site"))
 
 
 def run(site: Path, code: str, **given: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import re
@@ -15,11 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.test_play_offline import csv_of
+from tests.test_play_offline import csv_of, site_in
 from workings.errors import NotCompilableError
 from workings.play.advice import advice_on
-from workings.play.offline.site import write_site
-from workings.play.offline.translation import ModuleTranslation, Thing
+from workings.play.offline.translation import ModuleTranslation, Thing, Writer
 from workings.play.session import Session
 
 NODE = shutil.which("node")
@@ -82,10 +82,7 @@ def tables() -> dict[str, dict[str, list[Any]]]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("site")
-    write_site(folder)
-    (folder / "package.json").write_text('{"type": "module"}')
-    return folder
+    return site_in(tmp_path_factory.mktemp("site"))
 
 
 CODE = """
@@ -281,3 +278,32 @@ def test_what_has_no_counterpart_is_refused_by_name():
         ModuleTranslation(("workings.checks.",), {}).add(Thing("workings.program.step", "step_program"))
     with pytest.raises(NotCompilableError, match="JavaScript cannot take"):
         ModuleTranslation(("workings.",), {}).add(Thing("workings.support.atomic_files", "write_bytes"))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f(*values): return 1",
+        "@staticmethod\ndef f(): return 1",
+        "def f():\n    with suppress(ValueError): return 1",
+        "def f():\n    try: return 1\n    except KeyError: return 2\n    finally: g()",
+        "def f():\n    try: g()\n    except KeyError: return 2\n    else: return 3",
+        "def f(): return lambda x=1: x",
+        "def f(): return lambda *x: x",
+        "def f():\n    a[0] = b = 1",
+        "def f():\n    for i in range(3): pass\n    else: return 1",
+        "def f(): return 1j",
+    ],
+)
+def test_what_would_be_left_out_is_refused(code: str) -> None:
+    node = ast.parse(code).body[0]
+    assert isinstance(node, ast.FunctionDef)
+    with pytest.raises(NotCompilableError, match="JavaScript cannot take"):
+        Writer(ModuleTranslation((), {}), "workings.checks.data", "f", {"g", "a", "suppress"}).function(node, "f")
+
+
+def test_a_value_for_several_names_is_computed_once() -> None:
+    node = ast.parse("def f(g):\n    a = b = g()\n    return a, b").body[0]
+    assert isinstance(node, ast.FunctionDef)
+    lines = Writer(ModuleTranslation((), {}), "workings.checks.data", "f").function(node, "f")
+    assert [line.strip() for line in lines[2:4]] == ["a = g();", "b = a;"]

@@ -48,6 +48,9 @@ SHARED = frozenset((
     "view", "partial", "lower",
 ))  # fmt: skip  # methods of arrays, texts, lists and dicts
 ATTRIBUTES = frozenset(("shape", "T", "size", "ndim", "dtype"))
+SILENT = ("warnings.catch_warnings", "np.errstate")  # contexts that JavaScript does not need: it gives no warnings
+PROPERTIES = ("property", "functools.cached_property")
+LEFT_OUT = ("functools.cache", "cache", "functools.lru_cache", "checked_keywords")  # decorators that change no result
 
 
 @dataclass(frozen=True)
@@ -208,12 +211,15 @@ class Writer:
 
     def refusal(self, node: ast.AST) -> NotCompilableError:
         """Return the error for code that has no counterpart."""
-        return NotCompilableError(f"JavaScript cannot take `{ast.unparse(node)}` of {self.where}.")
+        code = " ".join(ast.unparse(node).split("\n")[:2])
+        return NotCompilableError(f"JavaScript cannot take `{code}` of {self.where}.")
 
     # -- definitions -----------------------------------------------------------------------
 
     def function(self, node: ast.FunctionDef, name: str, head: str = "function") -> list[str]:
         """Return the lines of a function, a generator, or a method without its ``self``."""
+        if node.args.vararg or any(called(mark) not in (*LEFT_OUT, *PROPERTIES) for mark in node.decorator_list):
+            raise self.refusal(node)
         names = parameters_of(node)
         inner = Writer(self.translation, self.module, node.name, {*self.local, *names})
         is_method = head != "function"
@@ -294,9 +300,9 @@ class Writer:
                 return ["return null;" if value is None else f"return {self.expression(value)};"]
             case ast.Assign(targets=[target], value=value) | ast.AnnAssign(target=target, value=ast.expr() as value):
                 return [self.assignment(target, self.expression(value))]
-            case ast.Assign(targets=targets, value=value):
-                last = self.expression(value)
-                return [self.assignment(target, last) for target in targets]
+            case ast.Assign(targets=[ast.Name(id=name) as first, *others], value=value):
+                lines = [self.assignment(first, self.expression(value))]
+                return [*lines, *(self.assignment(target, safe(name)) for target in others)]
             case ast.AugAssign(target=target, op=op, value=value):
                 plain = ast.parse(ast.unparse(target), mode="eval").body
                 return [self.assignment(target, self.binary(op, self.expression(plain), self.expression(value)))]
@@ -317,11 +323,16 @@ class Writer:
                 return [head, *self.block(body), "}"]
             case ast.While(test=test, body=body, orelse=[]):
                 return [f"while ({self.truth(test)}) {{", *self.block(body), "}"]
-            case ast.With(body=body):  # warnings and floating-point errors are silent in JavaScript
+            case ast.With(items=items, body=body) if all(called(one.context_expr) in SILENT for one in items):
                 return [line for statement in body for line in self.statement(statement)]
             case ast.FunctionDef():
                 return self.inner_function(node)
-            case ast.Try(body=body, handlers=[ast.ExceptHandler(type=ast.Name() as kind, name=name, body=handled)]):
+            case ast.Try(
+                body=body,
+                handlers=[ast.ExceptHandler(type=ast.Name() as kind, name=name, body=handled)],
+                orelse=[],
+                finalbody=[],
+            ):
                 caught = name or "error"
                 inner = Writer(self.translation, self.module, self.where, {*self.local, caught})
                 check = f"if (!({caught} instanceof {self.expression(kind)})) throw {caught};"
@@ -330,15 +341,11 @@ class Writer:
 
     def inner_function(self, node: ast.FunctionDef) -> list[str]:
         """Return a function inside another one; one with ``functools.cache`` remembers its result."""
-        lines = self.function(node, safe(node.name))
+        name = safe(node.name)
         if not node.decorator_list:
-            return lines
-        hidden = self.function(node, "")
-        return [
-            f"const {safe(node.name)} = $.once({hidden[-len(hidden) + len(words_of(node))]}",
-            *hidden[1 + len(words_of(node)) : -1],
-            "});",
-        ]
+            return self.function(node, name)
+        opening, *body, _ = self.function(node, "")[len(words_of(node)) :]
+        return [f"const {name} = $.once({opening}", *body, "});"]
 
     def assignment(self, target: ast.expr, value: str) -> str:
         """Return an assignment to a name, an entry, or several names."""
@@ -436,7 +443,9 @@ class Writer:
                 return self.call(node)
             case ast.NamedExpr(target=ast.Name(id=name), value=value):
                 return f"({safe(name)} = {self.expression(value)})"
-            case ast.Lambda(args=arguments, body=body):
+            case ast.Lambda(
+                args=ast.arguments(vararg=None, kwonlyargs=[], kwarg=None, defaults=[]) as arguments, body=body
+            ):
                 names = [one.arg for one in arguments.args]
                 inner = Writer(self.translation, self.module, self.where, {*self.local, *names})
                 return f"(({', '.join(map(safe, names))}) => {inner.expression(body)})"
@@ -641,6 +650,11 @@ class Writer:
             case ast.Name(id=name) if name in TYPES:
                 return f'"{name}"'
         return self.expression(node)
+
+
+def called(node: ast.expr) -> str:
+    """Return the name of what code calls or uses as a decorator."""
+    return ast.unparse(node.func if isinstance(node, ast.Call) else node)
 
 
 def is_generator(node: ast.FunctionDef) -> bool:
