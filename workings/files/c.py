@@ -44,7 +44,8 @@ from workings.tables.columns import CategoryColumn, Columns, columns_in
 from workings.version import __version__
 
 CLONES = """\
-/* Compiled for processors with fused multiplication and addition, too; which is taken is decided at run time. */
+/* gcc compiles the next function twice: for all processors, and for those with fused multiplication and addition. The
+   program takes the one that fits its processor. */
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__FMA__) && !defined(__clang__) && __GNUC__ >= 6
 __attribute__((target_clones("fma", "default")))
 #endif

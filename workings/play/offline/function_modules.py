@@ -1,4 +1,4 @@
-"""Modules of translated functions: a part of the page that is loaded later has those that it needs."""
+"""Write JavaScript modules of functions of the library, which parts of the static page import."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workings.readings.javascript.names import Names
 def functions_module(about: str, functions: Iterable[Callable[..., object]], further: str = "", *names: str) -> str:
     """Return a module that exports functions of the library, translated from their source.
 
-    ``further`` is more code of the module, and ``names`` are those of it that are exported, too.
+    ``further`` is JavaScript code for the end of the module.  Its names in ``names`` are exported, too.
 
     >>> def twice(x):
     ...     return 2 * x

@@ -1,5 +1,5 @@
-// More array operations with the names and the rules of NumPy, for the translated checks of the doctor; the basic ones
-// are those of `arrays.js`.  Arguments with names come as the last argument.
+// Array operations for the translated checks of the doctor, with the names and the rules of NumPy.  `arrays.js` has the
+// others.  Keyword arguments are passed as one object, which is the last argument.
 import * as base from "./arrays.js";
 import { split } from "./python.js";
 import { Generator } from "./random.js";

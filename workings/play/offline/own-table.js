@@ -1,5 +1,5 @@
 // A small table of your own as data: numbers and texts as inputs, and a target.
-// The formulas, the thresholds and the encoding of a column are those of the library (`columns.js`).
+// Formulas, thresholds and the encoding of a column come from `columns.js`, which is written from the library.
 // The version with Python reads more: dates, other notations of numbers, and Parquet.
 import * as np from "./arrays.js";
 import { are_classes, encodedColumn, filled, mostly_numbers, rules, standard, too_many_categories } from "./columns.js";
