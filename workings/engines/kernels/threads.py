@@ -39,7 +39,6 @@ PRODUCT = 24  # from here on: the arguments of ``product``, and whether it is di
 # number of these that were taken.
 TICKETS = 40
 STATE_SIZE = TICKETS + 8 * MOST_THREADS
-TEAMS_LOCK = threading.Lock()
 OF_THREAD = threading.local()
 SOURCE = '''"""Matrix products and the sharing of work: written by workings/engines/kernels/threads.py."""
 
@@ -100,12 +99,11 @@ class Team:
         Multiplications in the largest matrix product; there are helpers only if it is large enough to share.
     """
 
-    active: ClassVar[int] = 0  # teams of this process that are at work
+    active: ClassVar[set[Team]] = set()  # the teams of this process that are at work, in one thread each
 
     def __init__(self, dtype: DTypeLike, largest_product: int) -> None:
         wanted = threads() if largest_product >= FEWEST_TO_SHARE else 1
-        with TEAMS_LOCK:  # networks that train at the same time, in threads of one process, share the processors
-            self.size = min(max(wanted // (1 + Team.active), 1), MOST_THREADS)
+        self.size = min(max(wanted // (1 + len(Team.active)), 1), MOST_THREADS)  # teams share the processors
         self.workspaces = np.empty((self.size, workspace_size(dtype)), dtype)
         self.workspaces[:, -1] = np.nan  # the scale, so that a product without one is seen
         self.states = np.zeros((1 + self.size, STATE_SIZE), np.int64)  # of the team, and of each thread alone
@@ -119,8 +117,7 @@ class Team:
         self.helpers: list[threading.Thread] = []
 
     def __enter__(self) -> tuple[Array, Array]:
-        with TEAMS_LOCK:
-            Team.active += 1
+        Team.active.add(self)  # without a lock, which an exception at a wrong moment would not release
         self.state[IS_OPEN] = 1
         numbers = range(1, self.size)
         self.helpers = [threading.Thread(target=self.help, args=(number,), daemon=True) for number in numbers]
@@ -137,8 +134,7 @@ class Team:
             time.sleep(0)
 
     def __exit__(self, *error: object) -> None:
-        with TEAMS_LOCK:
-            Team.active -= 1
+        Team.active.discard(self)
         self.state[IS_OPEN] = 0
         for helper in self.helpers:
             helper.join()
